@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The CPU backend: NumPy arrays as handles, shared kernels, and its own where NumPy has a faster way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from candelabra.dispatcher.backend import Capabilities, Kernel
+from candelabra_xp import XpBackend
+from candelabra_xp.backend import address
+
+
+class CPUBackend(XpBackend):
+    """NumPy on the host's memory."""
+
+    name = "cpu"
+    xp = np
+    capabilities = Capabilities(host_memory=True, indexed=False)
+    handle_type = np.ndarray
+
+    def own_kernels(self) -> Mapping[str, Kernel]:
+        return {}
+
+    def from_host(self, array: np.ndarray[Any, Any], index: int) -> np.ndarray[Any, Any]:
+        return np.array(array, order="C")
+
+    def storage_nbytes(self, handle: np.ndarray[Any, Any]) -> int:
+        base: Any = handle
+        while isinstance(base.base, np.ndarray):
+            base = base.base
+        return base.nbytes
+
+    def data_ptr(self, handle: np.ndarray[Any, Any]) -> int:
+        return address(handle)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A backend over any NumPy-shaped module: subclass it, name the module, and say how arrays come and go."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from candelabra import _dtype
+from candelabra.dispatcher.backend import Backend, Handle, Kernel
+from candelabra._dtype import dtype
+
+from . import (
+    activation,
+    arithmetic,
+    bitwise,
+    comparison,
+    complex_,
+    conversion,
+    convolution,
+    embedding,
+    exponential,
+    gather,
+    indexing,
+    joining,
+    linalg,
+    loss,
+    normalization,
+    pooling,
+    random,
+    reduction,
+    regularization,
+    rounding,
+    scan,
+    scatter,
+    softmax,
+    sorting,
+    trigonometric,
+    view,
+)
+from ._kernel import KERNELS, MOVES, UFUNCS
+
+FAMILIES = (
+    activation,
+    arithmetic,
+    bitwise,
+    comparison,
+    complex_,
+    conversion,
+    convolution,
+    embedding,
+    exponential,
+    gather,
+    indexing,
+    joining,
+    linalg,
+    loss,
+    normalization,
+    pooling,
+    random,
+    reduction,
+    regularization,
+    rounding,
+    scan,
+    scatter,
+    softmax,
+    sorting,
+    trigonometric,
+    view,
+)
+
+NARROW = {_dtype.float16: np.float32, _dtype.bfloat16: np.float32}
+
+
+class XpBackend(Backend):
+    """Runs the shared kernels with one NumPy-shaped module.
+
+    Attributes:
+        xp: the module.
+        narrow: dtypes whose kernels compute in a wider one, by dtype.
+    """
+
+    xp: Any
+    narrow: Mapping[dtype, Any] = NARROW
+
+    def allocate(self, shape: tuple[int, ...], dtype: dtype, index: int) -> Handle:
+        return self.xp.empty(shape, dtype=dtype.numpy)
+
+    def from_host(self, array: np.ndarray[Any, Any], index: int) -> Handle:
+        return self.xp.array(array)
+
+    def to_host(self, handle: Handle) -> np.ndarray[Any, Any]:
+        return np.asarray(handle)
+
+    @functools.cached_property
+    def _table(self) -> dict[str, Kernel]:
+        xp = self.xp
+        table: dict[str, Kernel] = {name: functools.partial(k, xp) for name, k in KERNELS.items()}
+        table.update({name: getattr(xp, attribute) for name, attribute in UFUNCS.items() if hasattr(xp, attribute)})
+        table.update(self.own_kernels())
+        return table
+
+    def own_kernels(self) -> Mapping[str, Kernel]:
+        """Kernels of this backend alone, which replace shared ones of the same name. Default: none."""
+        return {}
+
+    def kernels(self) -> Mapping[str, Kernel]:
+        return self._table
+
+    def kernel(self, op: str, dtype: dtype) -> Kernel | None:
+        found = super().kernel(op, dtype)
+        if found is None or dtype not in self.narrow or op in MOVES:
+            return found
+        return widened(found, dtype.numpy, self.narrow[dtype])
+
+    def wrap(self, result: Any, dtype: dtype) -> Handle:
+        return self.xp.asarray(result, dtype=dtype.numpy)
+
+    def basic_index(self, handle: Handle, key: tuple[Any, ...]) -> Handle:
+        return handle[key]
+
+    def view(self, handle: Handle, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Handle:
+        return strided(self.xp, handle, shape, strides, offset)
+
+    def view_kernels(self) -> Mapping[str, Kernel]:
+        return view.SHORT_CUTS
+
+
+def strided(xp: Any, handle: Any, shape: Any, strides: Any, offset: int) -> Any:
+    """Another look at an array's memory; strides and offset in elements, from the array's first element."""
+    size = handle.itemsize
+    if offset:
+        handle = step_to(xp, handle, offset)
+    return xp.lib.stride_tricks.as_strided(handle, shape, [s * size for s in strides])
+
+
+def step_to(xp: Any, handle: Any, offset: int) -> Any:
+    """A view that starts `offset` elements after the handle's first; it may leave the handle, not its memory."""
+    base = handle
+    while base.base is not None and isinstance(base.base, type(handle)):
+        base = base.base
+    start = address(base)
+    whole = xp.lib.stride_tricks.as_strided(base, (extent(base),), (base.itemsize,))
+    return whole[(address(handle) - start) // handle.itemsize + offset :]
+
+
+def address(handle: Any) -> int:
+    """Address of an array's first element."""
+    return handle.__array_interface__["data"][0]
+
+
+def extent(handle: Any) -> int:
+    """Elements from an array's first to its last, in memory."""
+    if 0 in handle.shape:
+        return 0
+    return 1 + sum((n - 1) * s // handle.itemsize for n, s in zip(handle.shape, handle.strides, strict=True))
+
+
+def widened(kernel: Callable[..., Any], narrow: Any, wide: Any) -> Callable[..., Any]:
+    """A kernel that computes 16-bit floats in float32 and rounds its results once."""
+
+    def widen(value: Any) -> Any:
+        if getattr(value, "dtype", None) == narrow:
+            return value.astype(wide)
+        return [widen(v) for v in value] if type(value) is list else value
+
+    def narrowed(value: Any) -> Any:
+        if type(value) is tuple:
+            return tuple(narrowed(v) for v in value)
+        return value.astype(narrow) if getattr(value, "dtype", None) == wide else value
+
+    def call(*args: Any) -> Any:
+        return narrowed(kernel(*[widen(a) for a in args]))
+
+    return call

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding and loading plugins, each under its own guard.
+
+Phase one imports the small description module an entry point names; phase two, on first use of a device, follows the
+description's dotted path. Only the entry point called like the wanted device is loaded, so that a broken or hanging
+plugin costs its own backend and nothing else. What went wrong is kept for `candelabra doctor`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pluggy
+
+from .._config import setting
+from .._errors import BackendError, ContractError, DeviceError, PluginError
+from . import hookspecs
+from .backend import API_VERSION, Backend, BackendInfo, MetaBackend
+
+GROUP = "candelabra"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A backend description and the entry point it came from."""
+
+    info: BackendInfo
+    source: str
+
+
+_lock = threading.RLock()
+_manager = pluggy.PluginManager(hookspecs.PROJECT)
+_manager.add_hookspecs(hookspecs)
+_visited: set[str] = set()
+_found: dict[str, Found] = {}
+_loaded: dict[str, Backend] = {"meta": MetaBackend()}
+_problems: dict[str, BackendError] = {}
+
+
+def guarded(what: str, call: Callable[[], T]) -> T:
+    """`call()` in a thread of its own with a time limit; anything it raises or a hang becomes a PluginError.
+
+    The limit in seconds is the setting `probe_timeout_s` (`CANDELABRA_PROBE_TIMEOUT_S`), 30 by default.
+    """
+    outcome: list[Any] = []
+
+    def work() -> None:
+        try:
+            outcome.extend((True, call()))
+        except BaseException as error:  # a plugin may raise anything, SystemExit too; it must not end the program
+            outcome.extend((False, error))
+
+    limit_s = float(setting("probe_timeout_s", "30"))
+    thread = threading.Thread(target=work, name=f"candelabra plugin {what}", daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    if not outcome:
+        raise PluginError(f"{what}: did not answer within {limit_s:g} s; disable or uninstall the plugin")
+    done, value = outcome
+    if done:
+        return value
+    if isinstance(value, BackendError):
+        raise value
+    raise PluginError(f"{what}: raised {type(value).__name__}, got {str(value)!r}") from value
+
+
+def entry_points() -> list[importlib.metadata.EntryPoint]:
+    """Entry points of the group `candelabra`, by name."""
+    return sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name)
+
+
+def discover(name: str | None = None) -> None:
+    """Loads the descriptions of the entry point called `name`, or of all of them."""
+    with _lock:
+        for entry in entry_points():
+            label = f"{entry.name} = {entry.value}"
+            if label in _visited or (name is not None and entry.name != name):
+                continue
+            _visited.add(label)
+            try:
+                _collect(label, entry)
+            except BackendError as error:
+                _problems[entry.name] = error
+
+
+def _collect(label: str, entry: importlib.metadata.EntryPoint) -> None:
+    what = f"plugin {entry.name!r} ({entry.value})"
+    module = guarded(what, entry.load)
+    _manager.register(module, name=label)
+    for implementation in _manager.hook.candelabra_backends.get_hookimpls():
+        if implementation.plugin is module:
+            for info in guarded(what, implementation.function):
+                _add(what, info)
+
+
+def _add(source: str, info: BackendInfo) -> None:
+    if not isinstance(info, BackendInfo):
+        raise ContractError(f"{source}: candelabra_backends must return BackendInfo objects, got {info!r}")
+    known = _found.get(info.name)
+    if known is None or info.priority > known.info.priority:
+        _found[info.name] = Found(info, source)
+
+
+def register_backend(info: BackendInfo, source: str = "registered in this process") -> None:
+    """Makes a backend known without an entry point: for tests and notebooks."""
+    with _lock:
+        _loaded.pop(info.name, None)
+        _problems.pop(info.name, None)
+        _found.pop(info.name, None)
+        _add(source, info)
+
+
+def load_backend(name: str) -> Backend:
+    """The backend called `name`, loaded on first use.
+
+    Raises:
+        DeviceError: no plugin offers it.
+        PluginError, ContractError: its plugin could not be loaded; the message says why.
+    """
+    backend = _loaded.get(name)
+    if backend is not None:
+        return backend
+    with _lock:
+        if name in _problems:
+            raise _problems[name]
+        if name not in _found:
+            discover(name)
+        if name not in _found and name not in _problems:
+            discover()
+        if name in _problems:
+            raise _problems[name]
+        if name not in _found:
+            known = ", ".join(sorted({*_found, *_loaded}))
+            raise DeviceError(f'device "{name}": no installed plugin offers it; known are {known}; see candelabra doctor')
+        try:
+            backend = _load(_found[name].info)
+        except BackendError as error:
+            _problems[name] = error
+            raise
+        return _loaded.setdefault(name, backend)
+
+
+def _load(info: BackendInfo) -> Backend:
+    what = f'device "{info.name}"'
+    low, high = info.api_range
+    if not low <= API_VERSION <= high:
+        wanted = f"version {low}" if low == high else f"versions {low} to {high}"
+        raise ContractError(f"{what}: plugin wants contract {wanted}, got {API_VERSION}; update candelabra or the plugin")
+    for module in info.requires:
+        if not _importable(module):
+            advice = f"; {info.install}" if info.install else ""
+            raise PluginError(f"{what}: backend needs {module}, which is not installed{advice}")
+    path, _, attribute = info.loads.partition(":")
+
+    def load() -> Backend:
+        backend = getattr(importlib.import_module(path), attribute)()
+        if not isinstance(backend, Backend):
+            raise ContractError(f"{what}: {info.loads} must be a Backend, got {type(backend).__name__}")
+        backend.devices()
+        return backend
+
+    return guarded(what, load)
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def known_backends() -> dict[str, Found]:
+    """Every described backend by name, loaded or not."""
+    discover()
+    return dict(_found)
+
+
+def problems() -> dict[str, BackendError]:
+    """Why plugins that did not load did not, by name."""
+    return dict(_problems)
+
+
+def op_modules() -> list[str]:
+    """Modules of further ops that plugins name through the hook `candelabra_ops`."""
+    discover()
+    return [m for names in _manager.hook.candelabra_ops() for m in names]

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hooks a plugin may implement. They collect descriptions once; none is called on the path of an op."""
+
+from __future__ import annotations
+
+import pluggy
+
+from .backend import BackendInfo
+
+PROJECT = "candelabra"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def candelabra_backends() -> list[BackendInfo]:  # type: ignore[empty-body]
+    """Descriptions of the backends this plugin brings. Must import nothing heavy."""
+
+
+@hookspec
+def candelabra_ops() -> list[str]:  # type: ignore[empty-body]
+    """Dotted names of modules that declare further ops; imported on first use of `candelabra.load_plugin_ops`."""

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`@op`: the one place an op is described, and the record everything else is derived from.
+
+    @op(dtype=floating, shape=broadcast, samples=binary())
+    def logaddexp(input: Tensor, other: Tensor | Number) -> Tensor:
+        '''Logarithm of the sum of the exponentials, without overflow. ...'''
+        apart = maximum(input, other) + log1p(exp(-abs(input - other)))
+        return where(input == other, input + math.log(2), apart)
+
+    logaddexp.vjp(
+        input=lambda grad, out, input: grad * exp(input - out),
+        other=lambda grad, out, other: grad * exp(other - out),
+    )
+
+The signature is the schema: parameters annotated `Tensor`, `Tensor | None`, `Tensor | Number` or `Sequence[Tensor]` are
+operands, all others attributes. A body of `...` makes the op a primitive, which each backend owes a kernel.
+A gradient rule is given for each operand; its parameters name what it reads and so what is kept for it: `grad` first,
+then any of the kernel parameters, `out`, or `<operand>_shape`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
+
+from .._dtype import dtype as dtype_type
+from .._errors import DTypeError
+from ..dispatcher._call import MISSING, entry
+from ._registry import register
+from ._rules import NAMED, POINTWISE, DTypeRule, result_dtype
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+
+Number = bool | int | float | complex
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter of an op, read from its signature."""
+
+    name: str
+    annotation: str
+    default: Any
+    keyword_only: bool
+
+    @property
+    def is_operand(self) -> bool:
+        """True for tensors, given singly or in a sequence."""
+        return self.annotation.startswith(("Tensor", "Sequence[Tensor"))
+
+    @property
+    def is_list(self) -> bool:
+        """True for a sequence of tensors."""
+        return self.annotation.startswith("Sequence[Tensor")
+
+    @property
+    def optional(self) -> bool:
+        """True when None may be given."""
+        return "None" in self.annotation
+
+    @property
+    def takes_scalar(self) -> bool:
+        """True when a Python number may stand for a tensor."""
+        return "Number" in self.annotation
+
+
+class Op:
+    """Everything known of one op. Made by `@op`; read by the dispatcher, the conformance suite and the docs tool.
+
+    Attributes:
+        name, module, function: as declared.
+        params: public parameters; `kernel_params` are what kernels, shape rules and gradient rules see.
+        front: from public to kernel arguments (normalises dims, folds `alpha` in, casts to `dtype=`), or None.
+        body: the definition by other ops, or None for a primitive.
+        dtype, shape: rules of `_rules`, or None where the body decides.
+        vjps: gradient rules by operand.
+        grad: "none: reason" where there is no gradient.
+        samples, errors: lazy sample and error inputs; `reference`: independent NumPy function for the oracle.
+        tolerance: class of the conformance suite's budgets.
+    """
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        get = options.get
+        self.name: str = get("name") or function.__name__.rstrip("_")
+        self.module = function.__module__
+        self.function = function
+        self.doc = inspect.getdoc(function) or ""
+        signature = inspect.signature(function)
+        self.params = tuple(_param(p) for p in signature.parameters.values())
+        self.index = {p.name: i for i, p in enumerate(self.params)}
+        self.defaults = tuple(p.default for p in self.params)
+        self.required = sum(p.default is MISSING for p in self.params)
+        self.positional = sum(not p.keyword_only for p in self.params)
+        self.variadic = next((i for i, p in enumerate(self.params) if p.name in get("variadic", ())), None)
+        self.front: Callable[..., tuple[Any, ...]] | None = get("front")
+        dropped = get("drops", ())
+        self.kernel_params = tuple(p for p in self.params if p.name not in dropped)
+        self.public_index = tuple(self.index[p.name] for p in self.kernel_params)
+        self.operands = tuple(i for i, p in enumerate(self.kernel_params) if p.is_operand)
+        self.operand_params = tuple(self.kernel_params[i] for i in self.operands)
+        self.has_lists = any(p.is_list for p in self.kernel_params)
+        self.fixed: dict[str, Sequence[dtype_type]] = get("fixed", {})
+        self.promoted = tuple(i for i in self.operands if self.kernel_params[i].name not in self.fixed)
+        self.body = None if _is_primitive(function) else function
+        self.dtype: DTypeRule | None = get("dtype")
+        shape = get("shape")
+        self.shape: Callable[..., Any] | None = shape(self.name) if shape in NAMED else shape
+        self.is_pointwise = shape in POINTWISE and self.dtype is not None and not self.has_lists
+        self.moves_data: bool = get("moves_data", False)
+        self.is_view: bool = get("geometry") is not None or get("is_view", False)
+        self.geometry: Any = get("geometry")
+        self.checks: Any = get("checks")
+        self.is_factory: bool = get("host_kernel") is not None
+        self.host_kernel: Any = get("host_kernel")
+        self.factory_dtype: Any = get("factory_dtype")
+        self.grad: str = get("grad", "")
+        self.nondifferentiable: Sequence[int] = get("nondifferentiable", ())
+        self.samples: Callable[[], Iterable[Any]] = get("samples") or _no_samples
+        self.errors: Callable[[], Iterable[Any]] = get("errors") or _no_samples
+        self.reference: Callable[..., Any] | None = get("reference")
+        self.tolerance: str = get("tolerance", "elementwise")
+        self.layouts: str = get("layouts", "all")
+        self.flops: Callable[..., int] | None = get("flops")
+        self.is_method: bool = get("method", True)
+        inplace_default = self.is_pointwise and not self.is_factory and get("inplace_default", True)
+        self.is_inplace: bool = get("inplace", inplace_default and self.is_method)
+        self.vjps: dict[str, Callable[..., Any]] = {}
+        self.rules: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {}
+        self._keeps: dict[Any, Any] = {}
+        # Caches of the dispatcher: emptied by `dispatcher._call.forget`.
+        self.table: dict[Any, Any] = {}
+        self.plans: dict[Any, Any] = {}
+        self.kernels: dict[Any, Any] = {}
+        self.call = entry(self)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    # -- dtypes ------------------------------------------------------------------------------------------------------
+
+    def infer_dtypes(self, args: Sequence[Any]) -> tuple[dtype_type, Any]:
+        """(dtype to compute in, dtype or dtypes of the results); checks operands with fixed dtypes."""
+        for name, allowed in self.fixed.items():
+            value = args[self.kernel_index[name]]
+            for tensor in value if isinstance(value, list) else (value,):
+                if hasattr(tensor, "_kind") and tensor._kind.dtype not in allowed:
+                    names = ", ".join(t.name for t in allowed)
+                    raise DTypeError(f"{self.name}: {name} must be one of {names}, got {tensor._kind.dtype.name}")
+        values: list[Any] = []
+        for i in self.promoted or self.operands[:1]:
+            value = args[i]
+            values.extend(value) if type(value) is list else values.append(value)
+        found = result_dtype(values)
+        return self.dtype(self.name, found, args) if self.dtype is not None else (found, found)
+
+    @functools.cached_property
+    def kernel_index(self) -> dict[str, int]:
+        """Position of each kernel parameter."""
+        return {p.name: i for i, p in enumerate(self.kernel_params)}
+
+    # -- gradients ---------------------------------------------------------------------------------------------------
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether a gradient can come of it, by its own rules or through its body."""
+        return not self.grad.startswith("none") and (bool(self.vjps) or self.body is not None)
+
+    @property
+    def records(self) -> bool:
+        """Whether calls make a node of their own."""
+        return bool(self.vjps)
+
+    def no_gradient(self) -> str:
+        """Why an operand has no gradient rule, for messages."""
+        return f"has no gradient ({self.grad[6:]})" if self.grad.startswith("none: ") else "has no gradient rule for this operand"
+
+    def set_vjps(self, **rules: Callable[..., Any]) -> None:
+        """Adds gradient rules by operand name."""
+        for name, rule in rules.items():
+            if name not in self.kernel_index:
+                raise ValueError(f"op {self.name!r}: gradient rule for an unknown operand, got {name!r}")
+            self.vjps[name] = rule
+            reads = tuple(self._read_index(p) for p in list(inspect.signature(rule).parameters)[1:])
+            self.rules[name] = (rule, reads)
+
+    def _read_index(self, name: str) -> int:
+        if name == "out":
+            return -1
+        if name in self.kernel_index:
+            return self.kernel_index[name]
+        if name.endswith("_shape") and name[:-6] in self.kernel_index:
+            return -2 - self.kernel_index[name[:-6]]
+        raise ValueError(f"op {self.name!r}: gradient rule reads an unknown name, got {name!r}")
+
+    @functools.cached_property
+    def edge_plan(self) -> tuple[tuple[int, bool], ...]:
+        """(operand position, whether it has a rule) for each operand."""
+        return tuple((i, self.kernel_params[i].name in self.rules) for i in self.operands)
+
+    @functools.cached_property
+    def reads_first(self) -> bool:
+        """Whether a rule reads the first operand's values, so that writing over it needs a copy."""
+        return not self.rules or any(0 in reads for _, reads in self.rules.values())
+
+    def keeps(self, mask: tuple[bool, ...] | None) -> tuple[tuple[tuple[int, int], ...], bool]:
+        """What to keep for the operands in `mask` (None: all): (position, 0 nothing, 1 value, 2 shape), and `out`."""
+        found = self._keeps.get(mask)
+        if found is None:
+            wanted = [
+                self.rules[self.kernel_params[i].name][1]
+                for n, i in enumerate(self.operands)
+                if self.kernel_params[i].name in self.rules and (mask is None or mask[n])
+            ]
+            reads = set(itertools.chain.from_iterable(wanted))
+            keeps = tuple(
+                (i, 1 if i in reads or not p.is_operand else 2 if -2 - i in reads else 0)
+                for i, p in enumerate(self.kernel_params)
+            )
+            found = self._keeps[mask] = (keeps, -1 in reads)
+        return found
+
+    def rules_by_operand(self, saved: Any, edges: int) -> Iterable[tuple[Any, int]]:
+        """(rule, number of edges) for each operand; a list operand has as many edges as tensors."""
+        if not self.has_lists:
+            return self._single_rules
+        lists = sum(self.kernel_params[i].is_list for i in self.operands)
+        count = edges - (len(self.operands) - lists)
+        return [
+            (rule, count if self.kernel_params[i].is_list else 1)
+            for i, (rule, _) in zip(self.operands, self._single_rules, strict=True)
+        ]
+
+    @functools.cached_property
+    def _single_rules(self) -> tuple[tuple[Any, int], ...]:
+        return tuple((self.rules.get(self.kernel_params[i].name), 1) for i in self.operands)
+
+    # -- body --------------------------------------------------------------------------------------------------------
+
+    def call_body(self, args: Sequence[Any]) -> Any:
+        """Runs the body on bound public arguments."""
+        assert self.body is not None
+        if self.positional == len(args):
+            return self.body(*args)
+        names = [p.name for p in self.params[self.positional :]]
+        return self.body(*args[: self.positional], **dict(zip(names, args[self.positional :], strict=True)))
+
+
+def _no_samples() -> Iterable[Any]:
+    return ()
+
+
+def _param(p: inspect.Parameter) -> Param:
+    default = MISSING if p.default is inspect.Parameter.empty else p.default
+    return Param(p.name, str(p.annotation), default, p.kind is inspect.Parameter.KEYWORD_ONLY)
+
+
+def _empty() -> None:
+    """A body that defines nothing, as primitives have."""
+
+
+def _is_primitive(function: Callable[..., Any]) -> bool:
+    return function.__code__.co_code == _empty.__code__.co_code
+
+
+class OpFunction(Protocol, Generic[P, R]):
+    """What `@op` makes of a declaration: the function users call, with its record and its gradient rules."""
+
+    op: Op
+    __name__: str
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Runs the op."""
+        ...
+
+    def vjp(self, **rules: Callable[..., Any]) -> None:
+        """Gives gradient rules by operand name."""
+        ...
+
+
+def op(**options: Any) -> Callable[[Callable[P, R]], OpFunction[P, R]]:
+    """Declares an op. See the module's docstring for what signature, body and rules mean.
+
+    Args:
+        dtype: dtype rule of `_rules`; needed for primitives.
+        shape: shape rule of `_rules`, or a function of the kernel arguments; needed for primitives.
+        front: function from public to kernel arguments.
+        drops: public parameters that kernels do not see.
+        fixed: allowed dtypes of operands that take no part in promotion, by name (indices, conditions).
+        variadic: name of a parameter that may be given as loose ints.
+        geometry: for a view op: (shape, strides, *attributes) -> (shape, strides, offset).
+        host_kernel: for a factory: (backend, *args, dtype, index) -> handle, from host memory.
+        moves_data: True for kernels that copy elements and never compute, for storage-only dtypes too.
+        grad: "none: reason" for ops without a gradient.
+        nondifferentiable: positions of results that carry no gradient.
+        method, inplace: whether `Tensor.f` and `Tensor.f_` are derived; pointwise ops get both by default.
+        samples, errors, reference, tolerance, flops: what conformance runs; see `candelabra.testing.samples`.
+        name: the op's name where it cannot be the function's own.
+    """
+
+    def declare(function: Callable[P, R]) -> OpFunction[P, R]:
+        record = Op(function, options)
+        call = cast(Any, record.call)
+        functools.update_wrapper(call, function)
+        call.op = record
+        call.vjp = record.set_vjps
+        register(record)
+        return cast(OpFunction[P, R], call)
+
+    return declare

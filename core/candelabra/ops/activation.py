@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Activation ops."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

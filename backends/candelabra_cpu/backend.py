@@ -12,6 +12,8 @@ from candelabra.dispatcher.backend import Capabilities, Kernel
 from candelabra_xp import XpBackend
 from candelabra_xp.backend import address
 
+from .kernels import TABLES
+
 
 class CPUBackend(XpBackend):
     """NumPy on the host's memory."""
@@ -22,7 +24,7 @@ class CPUBackend(XpBackend):
     handle_type = np.ndarray
 
     def own_kernels(self) -> Mapping[str, Kernel]:
-        return {}
+        return {name: kernel for table in TABLES for name, kernel in table.items()}
 
     def from_host(self, array: np.ndarray[Any, Any], index: int) -> np.ndarray[Any, Any]:
         return np.array(array, order="C")

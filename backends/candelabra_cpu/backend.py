@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from candelabra._dtype import dtype
 from candelabra.dispatcher.backend import Capabilities, Kernel
 from candelabra_xp import XpBackend
 from candelabra_xp.backend import address
@@ -28,6 +29,25 @@ class CPUBackend(XpBackend):
 
     def from_host(self, array: np.ndarray[Any, Any], index: int) -> np.ndarray[Any, Any]:
         return np.array(array, order="C")
+
+    def wrap(self, result: Any, dtype: dtype) -> np.ndarray[Any, Any]:
+        wrapped = np.array(result)  # a NumPy scalar knows its dtype; naming it would cost three times as much
+        return wrapped if wrapped.dtype == dtype.numpy else wrapped.astype(dtype.numpy)
+
+    def strides(self, handle: np.ndarray[Any, Any]) -> tuple[int, ...]:
+        size = handle.itemsize
+        return tuple([s // size for s in handle.strides])
+
+    def view(
+        self, handle: np.ndarray[Any, Any], shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+    ) -> np.ndarray[Any, Any]:
+        size = handle.itemsize
+        if handle.flags.c_contiguous and offset >= 0 and handle.dtype.kind != "V":
+            try:  # ten times faster than as_strided; refuses to leave the handle, which super() allows inside its memory
+                return np.ndarray(shape, handle.dtype, handle, offset * size, [s * size for s in strides])
+            except (ValueError, TypeError):
+                pass
+        return super().view(handle, shape, strides, offset)
 
     def storage_nbytes(self, handle: np.ndarray[Any, Any]) -> int:
         base: Any = handle

@@ -21,6 +21,7 @@ from . import (
     complex_,
     conversion,
     convolution,
+    creation,
     embedding,
     exponential,
     gather,
@@ -51,6 +52,7 @@ FAMILIES = (
     complex_,
     conversion,
     convolution,
+    creation,
     embedding,
     exponential,
     gather,
@@ -111,10 +113,16 @@ class XpBackend(Backend):
         return self._table
 
     def kernel(self, op: str, dtype: dtype) -> Kernel | None:
-        found = super().kernel(op, dtype)
-        if found is None or dtype not in self.narrow or op in MOVES:
-            return found
-        return widened(found, dtype.numpy, self.narrow[dtype])
+        found = self._table.get(op)
+        if found is None or not self.supports(op, (dtype,)):
+            return None
+        if dtype in self.narrow and op not in MOVES:
+            found = widened(found, dtype.numpy, self.narrow[dtype])
+        return self.adapt(found)
+
+    def adapt(self, kernel: Kernel) -> Kernel:
+        """A kernel of handles from one of the module's arrays. Default: they are the same."""
+        return kernel
 
     def wrap(self, result: Any, dtype: dtype) -> Handle:
         return self.xp.asarray(result, dtype=dtype.numpy)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Short cuts for views, where the module's own methods alias memory."""
+"""Short cuts for views, where the module's own methods alias memory; None sends a call the long way by strides."""
 
 from __future__ import annotations
 
@@ -14,4 +14,42 @@ def permute(input: Any, dims: Any) -> Any:
     return input.transpose(dims)
 
 
-SHORT_CUTS = {"transpose": transpose, "permute": permute}
+def view(input: Any, size: Any) -> Any:
+    return input.reshape(size) if input.flags.c_contiguous else None
+
+
+def squeeze(input: Any, dim: Any) -> Any:
+    return input.squeeze(dim)
+
+
+def select(input: Any, dim: int, index: int) -> Any:
+    return input[(slice(None),) * dim + (index, Ellipsis)]
+
+
+def narrow(input: Any, dim: int, start: int, length: int) -> Any:
+    return input[(slice(None),) * dim + (slice(start, start + length),)]
+
+
+def unsqueeze(input: Any, dim: int) -> Any:
+    return input[(slice(None),) * dim + (None, Ellipsis)]
+
+
+def basic_index(input: Any, key: Any) -> Any:
+    return input[key] if Ellipsis in key else input[(*key, Ellipsis)]
+
+
+def view_dtype(input: Any, dtype: Any) -> Any:
+    return input.view(dtype)
+
+
+SHORT_CUTS = {
+    "basic_index": basic_index,
+    "narrow": narrow,
+    "permute": permute,
+    "select": select,
+    "squeeze": squeeze,
+    "transpose": transpose,
+    "unsqueeze": unsqueeze,
+    "view": view,
+    "view_dtype": view_dtype,
+}

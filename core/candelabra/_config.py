@@ -22,6 +22,9 @@ grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
 inference_mode: ContextVar[bool] = ContextVar("inference_mode", default=False)
 anomaly_mode: ContextVar[bool] = ContextVar("anomaly_mode", default=False)
 
+anomaly_contexts = 0
+"""How many contexts of any thread are in anomaly mode: one cheap look before the context variable is asked."""
+
 _default_dtype = _dtype.float32
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from contextvars import ContextVar, Token
 from typing import Any
@@ -79,11 +80,19 @@ class device:
 def default_device() -> device:
     """The device of new tensors: by context, then `CANDELABRA_DEVICE`, then the config file, then the host."""
     found = _context_device.get()
-    return device(setting("device", "cpu")) if found is None else found
+    return _configured_device() if found is None else found
+
+
+@functools.cache
+def _configured_device() -> device:
+    """What environment and config file say: read once, for each new tensor asks, and after `set_default_device(None)`."""
+    return device(setting("device", "cpu"))
 
 
 def set_default_device(device_: device | str | None) -> None:
     """Sets the default device of this context (thread or task); None returns to environment and config."""
+    if device_ is None:
+        _configured_device.cache_clear()
     _context_device.set(None if device_ is None else device(device_))
 
 

@@ -203,6 +203,11 @@ def window_count(size: int, kernel: int, stride: int, padding: int, dilation: in
     return count - 1 if (count - 1) * stride >= size + padding else count
 
 
+def adaptive_bounds(size: int, count: int) -> tuple[list[int], list[int]]:
+    """Starts and ends of `count` windows that cover `size` elements as evenly as integers allow."""
+    return [i * size // count for i in range(count)], [-(-(i + 1) * size // count) for i in range(count)]
+
+
 def basic_index_geometry(shape: Shape, strides: Shape, key: tuple[object, ...]) -> tuple[Shape, Shape, int]:
     """(shape, strides, offset) of the view that ints, slices, None and one Ellipsis select.
 

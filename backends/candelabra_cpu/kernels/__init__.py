@@ -6,5 +6,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-TABLES: list[Mapping[str, Callable[..., Any]]] = []
+from . import convolution, creation, gather, linalg, optimizer, pooling, random, reduction, scan, scatter, sorting
+
+TABLES: list[Mapping[str, Callable[..., Any]]] = [
+    convolution.OWN,
+    creation.OWN,
+    gather.OWN,
+    linalg.OWN,
+    optimizer.OWN,
+    pooling.OWN,
+    random.OWN,
+    reduction.OWN,
+    scan.OWN,
+    scatter.OWN,
+    sorting.OWN,
+]
 """One table of kernels by op name for each family module."""

@@ -11,18 +11,13 @@ import heapq
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import Any
 
 from .. import _config
 from .._errors import ArgumentError, AutogradError, CallError, ShapeError
-from ._node import LeafNode, Node, OutputNode
+from ..tensor._node import LeafNode, Node, traces
+from ..tensor._tensor import Tensor, make_tensor
 
-if TYPE_CHECKING:
-    from ..tensor._tensor import Tensor
-
-traces: WeakKeyDictionary[Node, traceback.StackSummary] = WeakKeyDictionary()
-"""Where each node was made, in anomaly mode."""
 
 
 def fit(grad: Tensor, node: Node) -> Tensor:
@@ -73,10 +68,10 @@ def run(
     heap: list[tuple[int, Node]] = []
     needed = None if wanted is None else _leading_to(set(wanted), [node for node, _ in roots])
     captured: dict[Node, Tensor] = {}
-    capture = frozenset(wanted or ())
+    capture = frozenset(wanted) if wanted else ()
     push, pop = heapq.heappush, heapq.heappop
     token = _config.grad_enabled.set(create_graph)
-    anomaly = _config.anomaly_mode.get()
+    anomaly = _config.anomaly_contexts and _config.anomaly_mode.get()
     try:
         for node, grad in roots:
             if needed is None or node in needed:
@@ -91,20 +86,20 @@ def run(
             hooks = node.hooks
             if hooks is not None and hooks.tensor:
                 grad = _run_tensor_hooks(hooks.tensor, grad)
-            if node in capture:
+            if capture and node in capture:
                 captured[node] = grad
-            kind = type(node)
-            if kind is LeafNode:
+            if node.is_leaf:
                 if accumulate:
                     _accumulate(node, grad, create_graph)  # type: ignore[arg-type]
                 continue
-            if kind is OutputNode:
+            if node.is_output:
                 parent = node.parent  # type: ignore[attr-defined]
                 slots = grads.get(parent)
                 if slots is None:
                     slots = grads[parent] = {}
                     push(heap, (-parent.stamp, parent))
-                slots[node.index] = grad  # type: ignore[attr-defined]
+                known = slots.get(node.index)  # type: ignore[attr-defined]
+                slots[node.index] = grad if known is None else known + grad  # type: ignore[attr-defined]
                 continue
             if hooks is not None and hooks.pre:
                 grad = _run_pre_hooks(hooks.pre, grad)
@@ -114,7 +109,8 @@ def run(
             if hooks is not None and hooks.post:
                 results = _run_post_hooks(hooks.post, results, grad)
             if not retain_graph:
-                node.release()
+                node.saved = node.out = None
+            grad = None
             for edge, result in zip(node.edges, results, strict=True):
                 if edge is None or result is None or (needed is not None and edge not in needed):
                     continue
@@ -126,7 +122,7 @@ def run(
                     push(heap, (-edge.stamp, edge))
                 else:
                     grads[edge] = known + result
-            result = results = None
+            result = results = known = None
     finally:
         _config.grad_enabled.reset(token)
     return captured
@@ -175,7 +171,7 @@ def _accumulate(node: LeafNode, grad: Tensor, create_graph: bool) -> None:
             known.add_(grad)
     elif create_graph:
         leaf._grad = grad
-    elif grad._storage is None and sys.getrefcount(grad) <= _OWN_REFERENCES and grad.is_contiguous():
+    elif grad._storage is None and sys.getrefcount(grad) <= _OWN_REFERENCES:
         leaf._grad = grad  # nobody else can see it: no copy
     else:
         leaf._grad = grad.detach().clone(memory_format=None)
@@ -235,12 +231,26 @@ def _root_gradient(tensor: Tensor, grad: Tensor | None, what: str) -> Tensor:
                 f"{what}: a gradient can be made up for one-element tensors only, got shape {tuple(tensor.shape)}; "
                 "pass gradient=, or reduce to a scalar first"
             )
-        from ..ops.creation import ones_like
-
-        return ones_like(tensor.detach())
+        return one(tensor)
     if tuple(grad.shape) != tuple(tensor.shape):
         raise ShapeError(f"{what}: gradient must have the tensor's shape, got {tuple(grad.shape)} for {tuple(tensor.shape)}")
     return fit(grad, tensor._node)
+
+
+_ones: dict[Any, Any] = {}
+
+
+def one(tensor: Tensor) -> Tensor:
+    """The gradient of a one-element tensor with respect to itself."""
+    from ..ops.creation import ones_like
+
+    if tensor._array.shape:
+        return ones_like(tensor.detach())
+    kind = tensor._kind
+    handle = _ones.get(kind)
+    if handle is None:
+        handle = _ones[kind] = ones_like(tensor.detach())._array
+    return make_tensor(handle, kind)  # the leaf of a graph of no ops copies it: see _accumulate
 
 
 def _listed(value: Any, count: int | None = None) -> list[Any]:
@@ -280,6 +290,11 @@ def backward(
         >>> x.grad
         tensor([2., 4.])
     """
+    if grad_tensors is None and inputs is None and not isinstance(tensors, (tuple, list)):
+        node = tensors._node
+        root = _root_gradient(tensors, None, "backward")
+        run([(node, root)], create_graph if retain_graph is None else retain_graph, create_graph)  # type: ignore[list-item]
+        return
     listed = _listed(tensors)
     roots = _roots(listed, _listed(grad_tensors, len(listed)), "backward")
     wanted = None if inputs is None else _nodes_of(_listed(inputs), "backward")
@@ -363,3 +378,24 @@ def _nodes_of(tensors: list[Any], what: str) -> list[Node]:
         if tensor._node is None:
             raise AutogradError(f"{what}: an input does not require a gradient, got inputs[{i}]; set requires_grad=True")
     return [tensor._node for tensor in tensors]
+
+
+def _backward_method(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Adds this tensor's gradients with respect to the leaves of its graph to their `.grad`.
+
+    Args:
+        gradient: gradient of this tensor, of its shape; may be left out for one element.
+        retain_graph: keep the graph for another pass; `create_graph` when None.
+        create_graph: record the pass itself, for higher derivatives.
+        inputs: leaves to accumulate into; all when None.
+    """
+    backward(self, gradient, retain_graph, create_graph, inputs)
+
+
+Tensor.backward = _backward_method  # type: ignore[method-assign]

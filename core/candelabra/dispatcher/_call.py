@@ -34,7 +34,7 @@ from ..tensor._storage import Storage
 from ..tensor._tensor import Tensor, make_tensor, make_view, new
 from . import _fallback
 from ._kind import Kind, canonical_device, kind_of
-from ._record import rebase, record, with_node
+from ._record import rebase, record, record_pair, with_node
 
 if TYPE_CHECKING:
     from ..op._declare import Op
@@ -57,35 +57,32 @@ def is_scalar(value: Any) -> bool:
 def entry(op: Op) -> Callable[..., Any]:
     """The function users call for `op`: the shortest path its schema allows."""
     if op.is_view:
-        call = _view_entry(op)
-    elif op.is_factory:
-        call = _factory_entry(op)
-    elif op.is_pointwise and len(op.kernel_params) == 1:
-        call = _unary_entry(op)
-    elif op.is_pointwise and len(op.kernel_params) == 2 and op.operands == (0, 1):
-        call = _binary_entry(op)
-    else:
-        call = _general_entry(op)
-    return call
+        return _view_entry(op)
+    if op.is_factory:
+        return _factory_entry(op)
+    if op.is_pointwise and len(op.kernel_params) == 1:
+        return _unary_entry(op)
+    if op.is_pointwise and len(op.kernel_params) == 2 and op.operands == (0, 1):
+        return _binary_entry(op)
+    if op.operands == (0,) and not op.has_lists:
+        return _single_entry(op)
+    return _general_entry(op)
 
 
 def _unary_entry(op: Op) -> Callable[..., Any]:
-    table = op.table
+    find = op.table.get
     slow = functools.partial(call_slow, op)
-    plain = len(op.params) == 1
+    rules = op.rules
 
     def call(input: Any, *args: Any, **kwargs: Any) -> Any:
-        if args or kwargs or not plain:
+        if args or kwargs:
             return slow((input, *args), kwargs)
         try:
             kind = input._kind
-            found = table.get(kind)
-            if found is None:
-                return slow((input,), kwargs)
-            array = found[0](input._array)
-        except Exception:
+            kernel, result_kind = find(kind)
+            array = kernel(input._array)
+        except Exception:  # not a tensor, nothing remembered, or a kernel that refuses: the full path says which
             return slow((input,), kwargs)
-        result_kind = found[1]
         if type(array) is not kind.handle_type:
             array = kind.backend.wrap(array, result_kind.dtype)
         result: Tensor = new(Tensor)
@@ -93,40 +90,38 @@ def _unary_entry(op: Op) -> Callable[..., Any]:
         result._kind = result_kind
         result._node = None
         result._storage = None
-        if input._node is not None and op.records and grad_enabled.get():
-            record(op, (input,), result)
+        result._base = None
+        if input._node is not None and rules and grad_enabled.get():
+            record_pair(op, input, None, result, result_kind)
         return result
 
     return call
 
 
-def _binary_entry(op: Op) -> Callable[..., Any]:
-    table = op.table
-    slow = functools.partial(call_slow, op)
+def _binary_entry(op: Op, slow: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """`slow` replaces the way off the common path: Python's operators ask there whether the call is theirs."""
+    find = op.table.get
+    slow = slow or functools.partial(call_slow, op)
+    rules = op.rules
 
-    def call(input: Any, other: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(input: Any, other: Any = MISSING, *args: Any, **kwargs: Any) -> Any:
         if args or kwargs:
-            return slow((input, other, *args), kwargs)
+            return slow((input, other, *args) if other is not MISSING else (input,), kwargs)
         try:
             kind = input._kind
             cls = other.__class__
             if cls is float or cls is int:
-                found = table.get((kind, cls))
-                if found is None:
-                    return slow((input, other), kwargs)
-                array = found[0](input._array, other)
-                nodes = input._node
+                kernel, result_kind = find((kind, cls))
+                array = kernel(input._array, other)
+                node = input._node
             else:
                 if other._kind is not kind:
                     return slow((input, other), kwargs)
-                found = table.get(kind)
-                if found is None:
-                    return slow((input, other), kwargs)
-                array = found[0](input._array, other._array)
-                nodes = input._node or other._node
-        except Exception:
-            return slow((input, other), kwargs)
-        result_kind = found[1]
+                kernel, result_kind = find(kind)
+                array = kernel(input._array, other._array)
+                node = input._node or other._node
+        except Exception:  # as in _unary_entry
+            return slow((input, other) if other is not MISSING else (input,), kwargs)
         if type(array) is not kind.handle_type:
             array = kind.backend.wrap(array, result_kind.dtype)
         result: Tensor = new(Tensor)
@@ -134,58 +129,94 @@ def _binary_entry(op: Op) -> Callable[..., Any]:
         result._kind = result_kind
         result._node = None
         result._storage = None
-        if nodes is not None and op.records and grad_enabled.get():
-            record(op, (input, other), result)
+        result._base = None
+        if node is not None and rules and grad_enabled.get():
+            record_pair(op, input, other, result, result_kind)
         return result
+
+    return call
+
+
+def _single_entry(op: Op) -> Callable[..., Any]:
+    """For ops of one tensor and attributes: calls are remembered by kind, shape and attributes as given."""
+    find = op.plans.get
+
+    def call(input: Any, *args: Any, **kwargs: Any) -> Any:
+        key = None
+        try:
+            key = (input._kind, input._array.shape, args, tuple(kwargs.items()) if kwargs else None)
+            plan = find(key)
+            if plan is not None and (result := plan((input,))) is not RETRY:
+                return result
+        except (AttributeError, TypeError):  # not a tensor, or an unhashable attribute
+            key = None
+        out = kwargs.pop("out", None) if kwargs else None
+        args = bind(op, (input, *args), kwargs)
+        return dispatch(op, args, key) if out is None else write_out(op, args, out)
 
     return call
 
 
 def _general_entry(op: Op) -> Callable[..., Any]:
-    count = len(op.params)
-    defaults = op.defaults
-    operands = op.operands
-    after = operands[-1] + 1 if operands == tuple(range(len(operands))) and operands else 0
-    cacheable = bool(after) and not op.has_lists
-    plans = op.plans
+    """For everything else: as `_single_entry`, with the kinds and shapes of the leading operands in the key."""
+    leading = len(op.operands) if op.operands == tuple(range(len(op.operands))) and not op.has_lists else 0
+    find = op.plans.get
+    pair = leading == 2
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        out = None
-        if kwargs:
-            out = kwargs.pop("out", None)
-            args = bind(op, args, kwargs)
-        elif len(args) < count:
-            if len(args) < op.required:
-                args = bind(op, args, kwargs)
-            args = args + defaults[len(args) :]
-        elif len(args) > count:
-            args = bind(op, args, kwargs)
-        if out is not None:
-            return write_out(op, args, out)
-        if not cacheable:
-            return dispatch(op, args)
-        try:
-            key: Any = [args[after:]]
-            for value in args[:after]:
-                if value is None:
-                    key.append(None)
+        key: Any = None
+        if leading and not kwargs:
+            try:
+                if pair:
+                    input, other = args[:2]
+                    key = (input._kind, input._array.shape, other._kind, other._array.shape, args[2:])
                 else:
-                    key.append(value._kind)
-                    key.append(value._array.shape)
-            key = tuple(key)
-            plan = plans.get(key)
-        except (AttributeError, TypeError):
-            return dispatch(op, args)
-        if plan is None:
-            return dispatch(op, args, key)
-        return plan(args)
+                    parts: list[Any] = [args[leading:]]
+                    for value in args[:leading]:
+                        if value is None:
+                            parts.append(None)
+                        elif value.__class__ is float or value.__class__ is int:
+                            parts.append(repr(value))  # tells -0.0 from 0.0, and 1 from 1.0
+                        else:
+                            parts.append(value._kind)
+                            parts.append(value._array.shape)
+                    key = tuple(parts)
+                plan = find(key)
+                if plan is not None and (result := plan(args)) is not RETRY:
+                    return result
+            except (AttributeError, TypeError, ValueError):
+                key = None
+        out = kwargs.pop("out", None) if kwargs else None
+        args = bind(op, args, kwargs)
+        return dispatch(op, args, key) if out is None else write_out(op, args, out)
 
     return call
 
 
 def _view_entry(op: Op) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return dispatch_view(op, bind(op, args, kwargs))
+    """For views: the normalised attributes are remembered by kind, shape and attributes as given."""
+    find = op.plans.get
+    rules = op.rules
+
+    def call(input: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            kind = input._kind
+            key = (kind, input._array.shape, args, tuple(kwargs.items()) if kwargs else None)
+            plan = find(key)
+        except (AttributeError, TypeError):
+            plan = key = None
+        if plan is None:
+            return dispatch_view(op, bind(op, (input, *args), kwargs), key)
+        short, attributes = plan
+        handle = input._array
+        array = None if short is None else short(handle, *attributes)
+        if array is None:
+            backend = kind.backend
+            array = backend.view(handle, *op.geometry(handle.shape, backend.strides(handle), *attributes))
+        out = make_view(array, kind, input)
+        if input._node is not None and rules and grad_enabled.get():
+            record(op, (input, *attributes), out)
+        return out
 
     return call
 
@@ -244,6 +275,8 @@ class _Missing:
 
 
 MISSING: Any = _Missing()
+RETRY: Any = object()
+"""What a plan returns when the call needs the full path after all."""
 
 
 def call_slow(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -399,7 +432,8 @@ def run_kernel(op: Op, kernel: Any, args: tuple[Any, ...]) -> Any:
         for i, value in enumerate(args)
     ]
     try:
-        return kernel(*handles)
+        with np.errstate(all="ignore"):  # where warnings are errors, the short path failed and this one must not
+            return kernel(*handles)
     except CandelabraError:
         raise
     except MemoryError as error:
@@ -445,13 +479,15 @@ def _run_body(op: Op, public: tuple[Any, ...], args: tuple[Any, ...], kind: Kind
     if _fallback.observers:
         _fallback.tell(op.name, kind.backend.name, "body")
     assert op.body is not None
-    if not (recording and op.vjps):
+    if op.differentiable and not (recording and op.vjps):
         return op.call_body(public)
     token = grad_enabled.set(False)
     try:
         out = op.call_body(public)
     finally:
         grad_enabled.reset(token)
+    if not recording:
+        return out
     if any(out is v for v in args):
         out = out.alias()
     record(op, args, out)
@@ -506,7 +542,7 @@ def _remember(
     key: Any,
 ) -> None:
     """Fills the op's table or plans when this call could be repeated without any of the checks above."""
-    if op.is_pointwise and type(results) is not tuple:
+    if op.is_pointwise and len(op.operands) == len(op.kernel_params) <= 2 and type(results) is not tuple:
         if len(args) == 1 and args[0] is given[0] and len(op.params) == 1:
             op.table[kind] = (kernel, kind.with_dtype(results))
         elif len(args) == 2 and isinstance(args[0], Tensor) and args[0] is given[0]:
@@ -516,7 +552,7 @@ def _remember(
             elif type(public[1]) is float or (type(public[1]) is int and compute.category == 2):
                 op.table[(kind, type(public[1]))] = (kernel, kind.with_dtype(results))
         return
-    if key is None or any(a is not b for a, b in zip(given, args, strict=True)):
+    if key is None or any(a is not b and isinstance(b, (Tensor, list)) for a, b in zip(given, args, strict=True)):
         return
     plan = _make_plan(op, public, args, kind, kernel, results)
     if plan is not None:
@@ -526,37 +562,59 @@ def _remember(
 
 
 def _make_plan(op: Op, public: tuple[Any, ...], args: tuple[Any, ...], kind: Kind, kernel: Any, results: Any) -> Any:
-    """A call with its checks done: takes bound arguments of the same kinds, shapes and attributes."""
+    """A call with its checks done: takes the public arguments, operands of the same kinds and shapes first.
+
+    None where such a call cannot stand for this one: the front made new tensors, or an attribute is a zero, whose
+    sign the key does not tell.
+    """
+    attributes = [v for v, p in zip((*public, *args), (*op.params, *op.kernel_params), strict=True) if not p.is_operand]
+    if any(isinstance(v, float) and v == 0 for v in attributes):
+        return None
     template: list[Any] = list(args)
     tensors: list[tuple[int, int]] = []  # (index into the kernel parameters, index into the public ones)
-    passed: list[tuple[int, int]] = []  # the same for attributes given on as they are: 0.0 and -0.0 share a key
     for i, value in enumerate(args):
-        source = op.public_index[i]
-        if source is not None and public[source] is value:
-            (tensors if isinstance(value, Tensor) else passed).append((i, source))
-        elif isinstance(value, Tensor):
-            return None
+        if isinstance(value, Tensor):
+            source = op.public_index[i]
+            if public[source] is not value:
+                return None
+            tensors.append((i, source))
+            template[i] = None  # plans must not keep tensors alive
+    specialize = getattr(getattr(kernel, "func", kernel), "specialize", None)
+    special = specialize(*[a._array if isinstance(a, Tensor) else a for a in args]) if specialize is not None else None
     multiple = type(results) is tuple
     result_kind = None if multiple else kind.with_dtype(results)
     handle_type = kind.handle_type
-    records = op.records
-    for i, _ in tensors:
-        template[i] = None  # plans must not keep tensors alive
+    rules = op.rules
+    through_body = not rules and op.differentiable
+    positions = [i for i, _ in tensors]
+    single = positions == [0] and len(op.operands) == 1
+    plain = positions == [0, 1] and len(op.operands) == 2 and op.operands == (0, 1)
+    rest = tuple(template[len(positions) :])
     wrap = kind.backend.wrap
 
     def plan(public: tuple[Any, ...]) -> Any:
-        handles = template.copy()
-        node = None
-        for i, source in tensors:
-            tensor = public[source]
-            handles[i] = tensor._array
-            node = node or tensor._node
-        for i, source in passed:
-            handles[i] = public[source]
         try:
-            raw = kernel(*handles)
+            if single:
+                first = public[0]
+                node = first._node
+                raw = kernel(first._array, *rest) if special is None else special(first._array)
+            elif plain:
+                first = public[0]
+                second = public[1]
+                node = first._node or second._node
+                raw = kernel(first._array, second._array, *rest) if special is None else special(first._array, second._array)
+            else:
+                node = None
+                handles = template.copy()
+                for i, source in tensors:
+                    tensor = public[source]
+                    handles[i] = tensor._array
+                    node = node or tensor._node
+                raw = kernel(*handles) if special is None else special(*[handles[i] for i in positions])
         except Exception:
-            return dispatch(op, public)
+            return RETRY
+        if node is not None and through_body and grad_enabled.get():
+            return RETRY
         if multiple:
             out: Any = _wrap(raw, kind, results)
         else:
@@ -567,11 +625,10 @@ def _make_plan(op: Op, public: tuple[Any, ...], args: tuple[Any, ...], kind: Kin
             out._kind = result_kind
             out._node = None
             out._storage = None
-        if node is not None and records and grad_enabled.get():
+            out._base = None
+        if node is not None and rules and grad_enabled.get():
             given = template.copy()
             for i, source in tensors:
-                given[i] = public[source]
-            for i, source in passed:
                 given[i] = public[source]
             record(op, given, out)
         return out
@@ -595,7 +652,7 @@ _fallback.on_change(forget)
 # -- views, factories, in-place, out= -------------------------------------------------------------------------------
 
 
-def dispatch_view(op: Op, args: tuple[Any, ...]) -> Any:
+def dispatch_view(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
     """Runs a view op: new strides over the same memory, recorded like any op."""
     input = args[0]
     if not isinstance(input, Tensor):
@@ -605,15 +662,17 @@ def dispatch_view(op: Op, args: tuple[Any, ...]) -> Any:
     kind = input._kind
     backend = kind.backend
     short = backend.view_kernels().get(op.name)
-    if short is not None:
-        op.geometry and op.checks and op.checks(*args)
-        array = short(input._array, *args[1:])
-    else:
+    array = None if short is None else short(input._array, *args[1:])
+    if array is None:
         shape, strides, offset = op.geometry(tuple(input._array.shape), backend.strides(input._array), *args[1:])
         array = backend.view(input._array, shape, strides, offset)
     out = make_view(array, kind, input)
     if _fallback.observers:
         _fallback.tell(op.name, backend.name, "view")
+    elif key is not None and args[0] is input and op.remembers:
+        if len(op.plans) >= _CACHE_LIMIT:
+            op.plans.clear()
+        op.plans[key] = (short, args[1:])
     if input._node is not None and op.records and grad_enabled.get():
         record(op, args, out)
     return out

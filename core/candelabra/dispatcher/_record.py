@@ -12,8 +12,8 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from .. import _config
-from ..autograd._engine import traces
-from ..autograd._node import Node, OutputNode
+from ..tensor._node import traces
+from ..tensor._node import Node, OutputNode
 from ..tensor._storage import tick
 from ..tensor._tensor import Tensor
 
@@ -48,14 +48,50 @@ def record(op: Op, args: Any, out: Any) -> None:
             if part._kind.dtype.category >= 2 and i not in op.nondifferentiable:
                 part._node = OutputNode(node, i, part._array.shape, part._kind)
         if keep_out:
-            node.out = [(weakref.ref(part), part._array, part._kind, part._node) for part in out]
+            node.out = [(weakref.ref(part), part._array, part._kind) for part in out]
     else:
         if out._kind.dtype.category < 2:
             return
         node.shape = out._array.shape
         node.kind = out._kind
-        node.out = [(weakref.ref(out), out._array, out._kind, node)] if keep_out else None
+        node.out = [(weakref.ref(out), out._array, out._kind)] if keep_out else None
         out._node = node
+    if _config.anomaly_contexts:
+        _trace(node)
+
+
+def record_pair(op: Op, input: Tensor, other: Any, out: Tensor, kind: Any) -> None:
+    """`record` for an op of one or two operands (`other` None, a number or a tensor) and one result; the hot case."""
+    if kind.dtype.category < 2:
+        return
+    node = new(Node)
+    node.op = op
+    first = input._node
+    second = getattr(other, "_node", None)
+    if len(op.operands) == 1:
+        node.edges = (first,)
+        keep, _, keep_out = op.pair_keeps[1]
+        node.saved = (input if keep == 1 else tuple(input._array.shape) if keep else None,)
+    else:
+        rules = op.rules_in_order
+        node.edges = (first if rules[0] else None, second if rules[1] else None)
+        keep, keep2, keep_out = op.pair_keeps[(first is not None) + 2 * (second is not None)]
+        node.saved = (
+            input if keep == 1 else tuple(input._array.shape) if keep else None,
+            other if keep2 == 1 else _shape_of(other) if keep2 else None,
+        )
+    array = out._array
+    node.hooks = None
+    node.stamp = tick()
+    node.shape = array.shape
+    node.kind = kind
+    node.out = [(weakref.ref(out), array, kind)] if keep_out else None
+    out._node = node
+    if _config.anomaly_contexts:
+        _trace(node)
+
+
+def _trace(node: Node) -> None:
     if _config.anomaly_mode.get():
         traces[node] = traceback.extract_stack(limit=12)
 
@@ -68,23 +104,21 @@ def _shape_of(value: Any) -> Any:
 
 def rebase(target: Tensor, value: Tensor) -> None:
     """After `value` was written into `target`: the target, its base and all its views get histories that say so."""
+    from ..ops.view import as_strided_scatter
+
     base = target._base
     if base is None:
         target._node = value._node
         base = target
     else:
-        from ..ops.view import as_strided_scatter
-
-        shape, strides, offset = _place(target, base)
-        before = with_node(base, base._node)
-        after = as_strided_scatter(before, value, shape, strides, offset)
+        # The memory holds the result already: the call is recorded without being run.
+        after = with_node(base, None)
+        record(as_strided_scatter.op, (with_node(base, base._node), value, *_place(target, base)), after)
         base._node = after._node
     assert target._storage is not None
     for view in target._storage.views():
         if view._base is base:
             view._node = _view_node(view, base)
-    if target is not base:
-        target._node = _view_node(target, base)
 
 
 def _place(view: Tensor, base: Tensor) -> tuple[Any, Any, int]:
@@ -96,7 +130,11 @@ def _place(view: Tensor, base: Tensor) -> tuple[Any, Any, int]:
 def _view_node(view: Tensor, base: Tensor) -> Node | None:
     from ..ops.view import as_strided
 
-    return as_strided(with_node(base, base._node), *_place(view, base))._node
+    if base._node is None:
+        return None
+    seen = with_node(view, None)
+    record(as_strided.op, (with_node(base, base._node), *_place(view, base)), seen)
+    return seen._node
 
 
 def with_node(tensor: Tensor, node: Node | None) -> Tensor:

@@ -117,7 +117,11 @@ class Backend(ABC):
 
     @abstractmethod
     def kernels(self) -> Mapping[str, Kernel]:
-        """Kernels by op name. Each takes its op's kernel parameters, by position, and returns a handle or a tuple."""
+        """Kernels by op name. Each takes its op's kernel parameters, by position, and returns a handle or a tuple.
+
+        A kernel may carry `specialize`, a function of the same arguments that returns a callable of the operands alone
+        for calls with operands of these shapes and these attributes, or None: calls that repeat then save the rest.
+        """
 
     # -- with defaults -------------------------------------------------------------------------------------------
 

@@ -114,7 +114,8 @@ class Op:
         self.moves_data: bool = get("moves_data", False)
         self.is_view: bool = get("geometry") is not None or get("is_view", False)
         self.geometry: Any = get("geometry")
-        self.checks: Any = get("checks")
+        # as_strided's front reads the storage, not the shape alone: its attributes must not be remembered.
+        self.remembers: bool = get("remembers", True)
         self.is_factory: bool = get("host_kernel") is not None
         self.host_kernel: Any = get("host_kernel")
         self.factory_dtype: Any = get("factory_dtype")
@@ -152,9 +153,11 @@ class Op:
                     names = ", ".join(t.name for t in allowed)
                     raise DTypeError(f"{self.name}: {name} must be one of {names}, got {tensor._kind.dtype.name}")
         values: list[Any] = []
-        for i in self.promoted or self.operands[:1]:
+        for i in self.promoted:
             value = args[i]
             values.extend(value) if type(value) is list else values.append(value)
+        if all(value is None for value in values):
+            values = [args[self.operands[0]]]
         found = result_dtype(values)
         return self.dtype(self.name, found, args) if self.dtype is not None else (found, found)
 
@@ -224,20 +227,19 @@ class Op:
             found = self._keeps[mask] = (keeps, -1 in reads)
         return found
 
-    def rules_by_operand(self, saved: Any, edges: int) -> Iterable[tuple[Any, int]]:
-        """(rule, number of edges) for each operand; a list operand has as many edges as tensors."""
-        if not self.has_lists:
-            return self._single_rules
-        lists = sum(self.kernel_params[i].is_list for i in self.operands)
-        count = edges - (len(self.operands) - lists)
-        return [
-            (rule, count if self.kernel_params[i].is_list else 1)
-            for i, (rule, _) in zip(self.operands, self._single_rules, strict=True)
-        ]
+    @functools.cached_property
+    def rules_in_order(self) -> tuple[Any, ...]:
+        """(rule, what it reads) for each operand; None for one without a rule."""
+        return tuple(self.rules.get(p.name) for p in self.operand_params)
 
     @functools.cached_property
-    def _single_rules(self) -> tuple[tuple[Any, int], ...]:
-        return tuple((self.rules.get(self.kernel_params[i].name), 1) for i in self.operands)
+    def pair_keeps(self) -> tuple[tuple[int, int, bool], ...]:
+        """For ops of one or two operands and nothing else: what to keep, by which operands want gradients (bits)."""
+        found = []
+        for bits in range(4):
+            keeps, keep_out = self.keeps(tuple(bool(bits & (1 << n)) for n in range(len(self.operands))))
+            found.append((keeps[0][1], keeps[1][1] if len(keeps) > 1 else 0, keep_out))
+        return tuple(found)
 
     # -- body --------------------------------------------------------------------------------------------------------
 

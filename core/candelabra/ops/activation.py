@@ -1,6 +1,1022 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Activation ops."""
+"""Activations of neural networks."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import _dtype
+from .._errors import ArgumentError, DTypeError, ShapeError
+from .._shape import Shape, normalize_dim
+from ..op import Number, op, rules
+from ..tensor._tensor import Tensor
+from ..testing.samples import ErrorSample, Operand, Sample, unary
+from .arithmetic import abs, conjugate
+from .comparison import where
+from .exponential import erfc, exp, expm1, in_double, log1p
+from .trigonometric import sigmoid, tanh
+
+__all__ = [
+    "celu",
+    "elu",
+    "gelu",
+    "gelu_backward",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardtanh",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "logsigmoid",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "relu_backward",
+    "selu",
+    "silu",
+    "silu_backward",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "tanhshrink",
+    "threshold",
+]
+
+inf, nan = math.inf, math.nan
+SPECIAL: dict[str, Any] = {"dtypes": ("float32", "float64"), "grad": False}
+
+
+def _ordered(name: str, found: _dtype.dtype, args: Any) -> tuple[_dtype.dtype, Any]:
+    """Any real numeric dtype: neither bool nor complex."""
+    rules.real(name, found, args)
+    return rules.numeric(name, found, args)
+
+
+def _smooth(low: float = -3.0, high: float = 3.0, special: Any = (), **attributes: Any) -> list[Sample]:
+    """Samples away from the kinks at 0, one for each attribute, and special values."""
+    samples = unary(low, high, special=special, nonzero=0.05)
+    return samples + [Sample(Operand((2, 3), low, high, nonzero=0.05), **{name: v}) for name, v in attributes.items()]
+
+
+# -- relu and its kin ------------------------------------------------------------------------------------------------
+
+
+@op(
+    dtype=_ordered,
+    shape=rules.same,
+    samples=lambda: _smooth(special=[(inf, inf), (-inf, 0.0), (nan, nan), (0.0, 0.0), (2.0, 2.0), (-2.0, 0.0)]),
+    errors=lambda: [ErrorSample(DTypeError, "needs a numeric dtype", Operand((2,)), dtype="bool")],
+    reference=lambda input: np.maximum(input, 0),
+    tolerance="exact",
+)
+def relu(input: Tensor) -> Tensor:
+    """Elements of `input`, with 0 in place of negative ones.
+
+    Args:
+        input: any real numeric dtype, shape (*).
+
+    Returns:
+        Shape (*), the dtype of `input`. nan stays nan.
+
+    Raises:
+        DTypeError: `input` is bool or complex.
+
+    Example:
+        >>> cb.relu(cb.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
+    ...
+
+
+relu.vjp(input=lambda grad, out: relu_backward(grad, out))
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.broadcast,
+    method=False,
+    samples=lambda: [
+        *[Sample(Operand(s), Operand(s, -2, 2, nonzero=0.05)) for s in [(), (5,), (0,), (2, 3), (67,)]],
+        Sample(
+            Operand((4,), values=[inf, nan, 3.0, 4.0]),
+            Operand((4,), values=[0.0, 0.0, nan, 2.0]),
+            special=[0.0, 0.0, 3.0, 4.0],
+            **SPECIAL,
+        ),
+    ],
+    reference=lambda grad_output, output: np.where(output <= 0, 0, grad_output),
+    tolerance="exact",
+)
+def relu_backward(grad_output: Tensor, output: Tensor) -> Tensor:
+    """Gradient of `relu` from its result: `grad_output`, with 0 where `output` is not above 0.
+
+    Args:
+        grad_output: gradient of the result, a floating dtype, shape (*).
+        output: the result, broadcastable with `grad_output`.
+
+    Returns:
+        The broadcast shape, the promoted dtype.
+
+    Example:
+        >>> cb.relu_backward(cb.tensor([5.0, 5.0]), cb.tensor([0.0, 2.0]))
+        tensor([0., 5.])
+    """
+    return where(output <= 0, 0.0, grad_output)
+
+
+relu_backward.vjp(grad_output=lambda grad, output: relu_backward(grad, output))
+
+
+def _front_hardtanh(input: Tensor, min_val: float, max_val: float) -> tuple[Any, ...]:
+    if min_val > max_val:
+        raise ArgumentError(f"hardtanh: min_val must not exceed max_val, got min_val={min_val!r}, max_val={max_val!r}")
+    return input, min_val, max_val
+
+
+@op(
+    dtype=_ordered,
+    shape=rules.same,
+    method=False,
+    front=_front_hardtanh,
+    samples=lambda: [
+        *unary(-0.9, 0.9, special=[(inf, 1.0), (-inf, -1.0), (nan, nan), (0.5, 0.5), (-0.0, -0.0)]),
+        Sample(Operand((7,), 1.1, 3)),
+        Sample(Operand((7,), 0.1, 3), 4, 6),
+        Sample(Operand((5,), values=[-3.0, -2.5, 0.2, 2.9, 3.5]), min_val=-2, max_val=3),
+    ],
+    errors=lambda: [ErrorSample(ArgumentError, "must not exceed", Operand((2,)), 2.0, -2.0)],
+    reference=lambda input, min_val=-1.0, max_val=1.0: np.minimum(np.maximum(input, min_val), max_val),
+    tolerance="exact",
+)  # fmt: skip
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """Elements of `input` clamped to [`min_val`, `max_val`]; the gradient is 0 at and outside the bounds.
+
+    Args:
+        input: any real numeric dtype, shape (*).
+        min_val: lower bound.
+        max_val: upper bound.
+
+    Returns:
+        Shape (*), the dtype of `input`.
+
+    Raises:
+        ArgumentError: `min_val` exceeds `max_val`.
+        DTypeError: `input` is bool or complex.
+
+    Example:
+        >>> cb.nn.functional.hardtanh(cb.tensor([-2.0, 0.5, 2.0]))
+        tensor([-1.0000,  0.5000,  1.0000])
+    """
+    if not input.is_floating_point():
+        min_val, max_val = int(min_val), int(max_val)
+    return input.clamp(min_val, max_val)
+
+
+hardtanh.vjp(
+    input=lambda grad, input, min_val, max_val: where((input <= min_val) | (input >= max_val), 0.0, grad),
+)
+
+
+@op(
+    dtype=_ordered,
+    shape=rules.same,
+    method=False,
+    samples=lambda: [
+        *_smooth(special=[(inf, 6.0), (-inf, 0.0), (nan, nan), (6.5, 6.0)]),
+        Sample(Operand((4,), values=[-1.0, 3.0, 5.5, 7.0])),
+    ],
+    reference=lambda input: np.minimum(np.maximum(input, 0), 6),
+    tolerance="exact",
+)
+def relu6(input: Tensor) -> Tensor:
+    """Elements of `input` clamped to [0, 6].
+
+    Args:
+        input: any real numeric dtype, shape (*).
+
+    Returns:
+        Shape (*), the dtype of `input`.
+
+    Raises:
+        DTypeError: `input` is bool or complex.
+
+    Source: A. Krizhevsky (2010), Convolutional deep belief networks on CIFAR-10.
+
+    Example:
+        >>> cb.nn.functional.relu6(cb.tensor([-1.0, 3.0, 9.0]))
+        tensor([0., 3., 6.])
+    """
+    return hardtanh(input, 0.0, 6.0)
+
+
+def _leaky_reference(input: Any, negative_slope: float = 0.01) -> Any:
+    return np.where(input > 0, input, input * negative_slope)
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    method=False,
+    samples=lambda: [
+        *_smooth(special=[(inf, inf), (-inf, -inf), (nan, nan), (3.0, 3.0)], negative_slope=0.5),
+        Sample(Operand((2, 3), nonzero=0.05), -2.0),
+        Sample(Operand((2, 3), nonzero=0.05), 3.0),
+        Sample(Operand((5,), nonzero=0.05), 0.0),
+    ],
+    reference=in_double(_leaky_reference),
+    tolerance="rounded",
+)
+def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """Elements of `input`, negative ones times `negative_slope`.
+
+    Args:
+        input: a floating dtype, shape (*).
+        negative_slope: factor of negative elements.
+
+    Returns:
+        Shape (*), the dtype of `input`.
+
+    Raises:
+        DTypeError: the dtype is not floating.
+
+    Example:
+        >>> cb.nn.functional.leaky_relu(cb.tensor([-1.0, 2.0]), 0.5)
+        tensor([-0.5000,  2.0000])
+    """
+    return where(input > 0, input, input * negative_slope)
+
+
+leaky_relu.vjp(input=lambda grad, input, negative_slope: leaky_relu_backward(grad, input, negative_slope))
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=lambda grad_output, input, negative_slope: rules.broadcast("leaky_relu_backward")(grad_output, input),
+    method=False,
+    samples=lambda: [
+        *[Sample(Operand(s), Operand(s, nonzero=0.05), 0.1) for s in [(), (5,), (0,), (2, 3), (67,)]],
+        Sample(Operand((5,)), Operand((5,), nonzero=0.05), -2.0),
+    ],
+    reference=lambda grad_output, input, negative_slope: np.where(input > 0, grad_output, grad_output * negative_slope),
+    tolerance="rounded",
+)
+def leaky_relu_backward(grad_output: Tensor, input: Tensor, negative_slope: float) -> Tensor:
+    """Gradient of `leaky_relu`: `grad_output`, times `negative_slope` where `input` is not above 0.
+
+    Args:
+        grad_output: gradient of the result, a floating dtype, shape (*).
+        input: as of `leaky_relu`, broadcastable with `grad_output`.
+        negative_slope: as of `leaky_relu`.
+
+    Returns:
+        The broadcast shape, the promoted dtype.
+
+    Example:
+        >>> cb.leaky_relu_backward(cb.tensor([4.0, 4.0]), cb.tensor([-1.0, 2.0]), 0.5)
+        tensor([2., 4.])
+    """
+    return where(input > 0, grad_output, grad_output * negative_slope)
+
+
+leaky_relu_backward.vjp(
+    grad_output=lambda grad, input, negative_slope: leaky_relu_backward(grad, input, negative_slope),
+)
+
+
+def _channel_shape(input: Shape, weight: Shape) -> Shape:
+    """`weight`'s shape for broadcasting over dim 1 of `input`; checks its number of parameters."""
+    count = math.prod(weight)
+    channels = input[1] if len(input) > 1 else 1
+    if len(weight) > 1:
+        raise ShapeError(f"prelu: weight must be 0-d or 1-d, got shape {weight}")
+    if count not in (1, channels):
+        raise ShapeError(f"prelu: weight must have 1 element or one a channel, got {count} for input {input}")
+    return (count,) + (1,) * (len(input) - 2) if len(input) > 1 else (1,) * len(input)
+
+
+def _prelu_shape(input: Any, weight: Any) -> Shape:
+    _channel_shape(tuple(input.shape), tuple(weight.shape))
+    return tuple(input.shape)
+
+
+def _prelu_reference(input: Any, weight: Any) -> Any:
+    weight = weight.reshape((-1,) + (1,) * (input.ndim - 2)) if input.ndim > 1 else weight.reshape(())
+    return np.where(input > 0, input, weight * input)
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=_prelu_shape,
+    samples=lambda: [
+        Sample(Operand(a, nonzero=0.05), Operand(b))
+        for a, b in [
+            ((2, 3), (3,)), ((2, 3, 4), (3,)), ((5,), (1,)), ((), ()), ((2, 3), (1,)), ((2, 3), ()), ((0, 3), (3,)),
+        ]
+    ],
+    errors=lambda: [
+        ErrorSample(ShapeError, "one a channel", Operand((2, 3)), Operand((2,))),
+        ErrorSample(ShapeError, "0-d or 1-d", Operand((2, 3)), Operand((3, 1))),
+    ],
+    reference=_prelu_reference,
+    tolerance="rounded",
+)  # fmt: skip
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """Elements of `input`, negative ones times the `weight` of their channel.
+
+    Args:
+        input: a floating dtype, shape (N, C, *) or (*).
+        weight: shape (C) or (1) or ().
+
+    Returns:
+        The shape of `input`, the promoted dtype.
+
+    Raises:
+        ShapeError: `weight` has neither one element nor one a channel.
+
+    Source: K. He et al. (2015), Delving deep into rectifiers.
+
+    Example:
+        >>> cb.prelu(cb.tensor([[-1.0, -2.0], [3.0, 4.0]]), cb.tensor([0.5, 0.1]))
+        tensor([[-0.5000, -0.2000],
+                [ 3.0000,  4.0000]])
+    """
+    factor = weight.reshape(_channel_shape(tuple(input.shape), tuple(weight.shape)))
+    # Sums of the parts, as a choice between them would pass on 0 times infinity.
+    return relu(input) + factor * input.clamp(max=0)
+
+
+# -- exponential linear units ----------------------------------------------------------------------------------------
+
+
+def _elu_reference(input: Any, alpha: float = 1.0) -> Any:
+    return np.where(input > 0, input, alpha * np.expm1(np.minimum(input, 0)))
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    method=False,
+    samples=lambda: [
+        *_smooth(special=[(inf, inf), (-inf, -1.0), (nan, nan), (0.0, 0.0), (3.0, 3.0)], alpha=2.0),
+        Sample(Operand((5,), -2, 2, nonzero=0.05), -0.5),
+    ],
+    reference=in_double(_elu_reference),
+)
+def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """Elements of `input`, with `alpha * (exp(input) - 1)` in place of negative ones.
+
+    Args:
+        input: a floating dtype, shape (*).
+        alpha: the limit at -inf, negated.
+
+    Returns:
+        Shape (*), the dtype of `input`.
+
+    Raises:
+        DTypeError: the dtype is not floating.
+
+    Source: D. Clevert et al. (2016), Fast and accurate deep network learning by exponential linear units.
+
+    Example:
+        >>> cb.nn.functional.elu(cb.tensor([-1.0, 2.0]))
+        tensor([-0.6321,  2.0000])
+    """
+    return relu(input) + expm1(input.clamp(max=0)) * alpha
+
+
+elu.vjp(input=lambda grad, input, alpha: grad * where(input > 0, 1.0, exp(input.clamp(max=0)) * alpha))
+
+
+def _front_celu(input: Tensor, alpha: float) -> tuple[Any, ...]:
+    if alpha == 0:
+        raise ArgumentError(f"celu: alpha must not be 0, got alpha={alpha!r}")
+    return input, alpha
+
+
+def _celu_reference(input: Any, alpha: float = 1.0) -> Any:
+    return np.maximum(input, 0) + np.minimum(0, alpha * np.expm1(np.minimum(input, 0) / alpha))
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    method=False,
+    front=_front_celu,
+    samples=lambda: _smooth(special=[(inf, inf), (-inf, -1.0), (nan, nan), (0.0, 0.0), (3.0, 3.0)], alpha=2.0),
+    errors=lambda: [ErrorSample(ArgumentError, "alpha must not be 0", Operand((2,)), 0.0)],
+    reference=in_double(_celu_reference),
+)
+def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """Elements of `input`, with `alpha * (exp(input / alpha) - 1)` in place of negative ones.
+
+    Args:
+        input: a floating dtype, shape (*).
+        alpha: the limit at -inf, negated; not 0.
+
+    Returns:
+        Shape (*), the dtype of `input`.
+
+    Raises:
+        ArgumentError: `alpha` is 0.
+        DTypeError: the dtype is not floating.
+
+    Source: J. Barron (2017), Continuously differentiable exponential linear units.
+
+    Example:
+        >>> cb.celu(cb.tensor([-1.0, 2.0]), 0.5)
+        tensor([-0.4323,  2.0000])
+    """
+    return relu(input) + expm1(input.clamp(max=0) / alpha) * alpha
+
+
+# Fixed point of mean 0 and variance 1: Klambauer et al. (2017), appendix A.
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    method=False,
+    samples=lambda: _smooth(special=[(inf, inf), (nan, nan), (0.0, 0.0)]),
+    reference=in_double(lambda input: SELU_SCALE * _elu_reference(input, SELU_ALPHA)),
+)
+def selu(input: Tensor) -> Tensor:
+    """`elu` scaled so that activations keep mean 0 and variance 1 from layer to layer.
+
+    Args:
+        input: a floating dtype, shape (*).
+
+    Returns:
+        Shape (*), the dtype of `input`.
+
+    Raises:
+        DTypeError: the dtype is not floating.
+
+    Source: G. Klambauer et al. (2017), Self-normalizing neural networks.
+
+    Example:
+        >>> cb.selu(cb.tensor([-1.0, 2.0]))
+        tensor([-1.1113,  2.1014])
+    """
+    return elu(input, SELU_ALPHA) * SELU_SCALE
+
+
+# -- smooth gates ----------------------------------------------------------------------------------------------------
+
+
+def _front_gelu(input: Tensor, approximate: str) -> tuple[Any, ...]:
+    _check_approximate(approximate)
+    return input, approximate
+
+
+def _check_approximate(approximate: str) -> None:
+    if approximate not in ("none", "tanh"):
+        raise ArgumentError(f'gelu: approximate must be "none" or "tanh", got approximate={approximate!r}')
+
+
+TANH_LINEAR = 2 * math.sqrt(2 / math.pi)
+TANH_CUBIC = 0.044715 * TANH_LINEAR
+
+
+def _gelu_reference(input: Any, approximate: str = "none") -> Any:
+    if approximate == "none":
+        return input * np.vectorize(math.erfc, otypes=[float])(-input / math.sqrt(2)) / 2
+    return input * np.exp(-np.logaddexp(0.0, -(TANH_LINEAR * input + TANH_CUBIC * input**3)))
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    method=False,
+    front=_front_gelu,
+    samples=lambda: [
+        *unary(-3, 3, special=[(inf, inf), (nan, nan), (0.0, 0.0), (-0.0, -0.0)]),
+        *[Sample(Operand(s, -3, 3), approximate="tanh") for s in [(), (5,), (0,), (2, 3), (67,)]],
+        Sample(Operand((3,), values=[inf, nan, -0.0]), approximate="tanh", special=[inf, nan, -0.0], **SPECIAL),
+    ],
+    errors=lambda: [ErrorSample(ArgumentError, 'must be "none" or "tanh"', Operand((2,)), approximate="erf")],
+    reference=in_double(_gelu_reference),
+)  # fmt: skip
+def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:
+    """Elements of `input` times the normal distribution function at them.
+
+    Args:
+        input: a floating dtype, shape (*).
+        approximate: `"tanh"` for the formula with tanh in place of the distribution function.
+
+    Returns:
+        Shape (*), the dtype of `input`.
+
+    Raises:
+        ArgumentError: `approximate` is neither `"none"` nor `"tanh"`.
+        DTypeError: the dtype is not floating.
+
+    Source: D. Hendrycks and K. Gimpel (2016), Gaussian error linear units.
+
+    Example:
+        >>> cb.nn.functional.gelu(cb.tensor([-1.0, 2.0]))
+        tensor([-0.1587,  1.9545])
+    """
+    _check_approximate(approximate)
+    if approximate == "none":
+        return input * (erfc(input * -math.sqrt(0.5)) * 0.5)
+    # (1 + tanh(u)) / 2 is sigmoid(2 u), which keeps its digits where tanh is near -1.
+    return input * sigmoid(input * (input * input * TANH_CUBIC + TANH_LINEAR))
+
+
+gelu.vjp(input=lambda grad, input, approximate: gelu_backward(grad, input, approximate=approximate))
+
+
+def _gelu_slope(input: Tensor, approximate: str) -> Tensor:
+    """First derivative of `gelu`."""
+    if approximate == "none":
+        return erfc(input * -math.sqrt(0.5)) * 0.5 + input * _bell(input)
+    square = input * input
+    gate = sigmoid(input * (square * TANH_CUBIC + TANH_LINEAR))
+    return gate + gate * (1 - gate) * input * (square * (3 * TANH_CUBIC) + TANH_LINEAR)
+
+
+def _gelu_bend(input: Tensor, approximate: str) -> Tensor:
+    """Second derivative of `gelu`."""
+    square = input * input
+    if approximate == "none":
+        return _bell(input) * (2 - square)
+    gate = sigmoid(input * (square * TANH_CUBIC + TANH_LINEAR))
+    inner = square * (3 * TANH_CUBIC) + TANH_LINEAR
+    return gate * (1 - gate) * (inner * (inner * input * (1 - gate * 2.0) + 2.0) + square * (6 * TANH_CUBIC))
+
+
+def _bell(input: Tensor) -> Tensor:
+    """Density of the normal distribution."""
+    return exp(input * input * -0.5) * (1 / math.sqrt(2 * math.pi))
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=lambda grad_output, input, approximate: rules.broadcast("gelu_backward")(grad_output, input),
+    method=False,
+    samples=lambda: [
+        Sample(Operand(s), Operand(s, -3, 3), approximate=a)
+        for s in [(), (5,), (0,), (2, 3), (67,)]
+        for a in ("none", "tanh")
+    ],
+)
+def gelu_backward(grad_output: Tensor, input: Tensor, *, approximate: str = "none") -> Tensor:
+    """Gradient of `gelu`: `grad_output` times its derivative at `input`.
+
+    Args:
+        grad_output: gradient of the result, a floating dtype, shape (*).
+        input: as of `gelu`, broadcastable with `grad_output`.
+        approximate: as of `gelu`.
+
+    Returns:
+        The broadcast shape, the promoted dtype.
+
+    Example:
+        >>> cb.gelu_backward(cb.tensor([1.0]), cb.tensor([0.0]))
+        tensor([0.5000])
+    """
+    return grad_output * _gelu_slope(input, approximate)
+
+
+gelu_backward.vjp(
+    grad_output=lambda grad, input, approximate: gelu_backward(grad, input, approximate=approximate),
+    input=lambda grad, grad_output, input, approximate: grad * grad_output * _gelu_bend(input, approximate),
+)
+
+
+@op(
+    dtype=rules.inexact_only,
+    shape=rules.same,
+    method=False,
+    samples=lambda: unary(-4, 4, special=[(inf, inf), (nan, nan), (0.0, 0.0), (-0.0, -0.0)]),
+    errors=lambda: [ErrorSample(DTypeError, "needs a floating or complex dtype", Operand((2,)), dtype="int64")],
+    reference=in_double(lambda input: input * np.exp(-np.logaddexp(0.0, -input))),
+)
+def silu(input: Tensor) -> Tensor:
+    """Elements of `input` times `sigmoid(input)`.
+
+    Args:
+        input: a floating or complex dtype, shape (*).
+
+    Returns:
+        Shape (*), the dtype of `input`.
+
+    Raises:
+        DTypeError: the dtype is neither floating nor complex.
+
+    Source: S. Elfwing et al. (2017), Sigmoid-weighted linear units.
+
+    Example:
+        >>> cb.nn.functional.silu(cb.tensor([-1.0, 2.0]))
+        tensor([-0.2689,  1.7616])
+    """
+    return input * sigmoid(input)
+
+
+silu.vjp(input=lambda grad, input: silu_backward(grad, input))
+
+
+@op(
+    dtype=rules.inexact_only,
+    shape=rules.broadcast,
+    method=False,
+    samples=lambda: [Sample(Operand(s), Operand(s, -4, 4)) for s in [(), (5,), (0,), (2, 3), (67,)]],
+)
+def silu_backward(grad_output: Tensor, input: Tensor) -> Tensor:
+    """Gradient of `silu`: `grad_output` times the conjugate of its derivative at `input`.
+
+    Args:
+        grad_output: gradient of the result, a floating or complex dtype, shape (*).
+        input: as of `silu`, broadcastable with `grad_output`.
+
+    Returns:
+        The broadcast shape, the promoted dtype.
+
+    Example:
+        >>> cb.silu_backward(cb.tensor([1.0]), cb.tensor([0.0]))
+        tensor([0.5000])
+    """
+    return grad_output * conjugate(_silu_slope(input))
+
+
+def _silu_slope(input: Tensor) -> Tensor:
+    """First derivative of `silu`."""
+    gate = sigmoid(input)
+    return gate * (input * (1 - gate) + 1)
+
+
+def _silu_bend(input: Tensor) -> Tensor:
+    """Second derivative of `silu`."""
+    gate = sigmoid(input)
+    return gate * (1 - gate) * (input * (1 - gate * 2.0) + 2)
+
+
+silu_backward.vjp(
+    grad_output=lambda grad, input: grad * _silu_slope(input),
+    input=lambda grad, grad_output, input: conjugate(grad * _silu_bend(input)) * grad_output,
+)
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    method=False,
+    samples=lambda: unary(-4, 4, special=[(inf, inf), (nan, nan), (0.0, 0.0), (-0.0, -0.0)]),
+    reference=in_double(lambda input: input * np.tanh(np.logaddexp(0.0, input))),
+)
+def mish(input: Tensor) -> Tensor:
+    """Elements of `input` times `tanh(softplus(input))`.
+
+    Args:
+        input: a floating dtype, shape (*).
+
+    Returns:
+        Shape (*), the dtype of `input`.
+
+    Raises:
+        DTypeError: the dtype is not floating.
+
+    Source: D. Misra (2019), Mish: a self regularized non-monotonic activation function.
+
+    Example:
+        >>> cb.nn.functional.mish(cb.tensor([-1.0, 2.0]))
+        tensor([-0.3034,  1.9440])
+    """
+    return input * tanh(softplus(input))
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=lambda input, dim: tuple(n // 2 if i == dim else n for i, n in enumerate(input.shape)),
+    method=False,
+    front=lambda input, dim: (input, _halved_dim(tuple(input.shape), dim)),
+    samples=lambda: [
+        Sample(Operand((2, 6))),
+        Sample(Operand((4, 3)), 0),
+        Sample(Operand((2, 4, 3)), dim=-2),
+        Sample(Operand((3, 0))),
+        Sample(Operand((2,))),
+    ],
+    errors=lambda: [
+        ErrorSample(ShapeError, "must be even", Operand((2, 3))),
+        ErrorSample(ShapeError, "must have at least 1 dim", Operand(())),
+    ],
+)
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """First half of `input` along `dim` times `sigmoid` of the second half.
+
+    Args:
+        input: a floating dtype, shape (*) with an even size at `dim`.
+        dim: dim to halve.
+
+    Returns:
+        Shape (*) with half the size at `dim`, the dtype of `input`.
+
+    Raises:
+        DimError: `dim` is out of range.
+        ShapeError: the size at `dim` is odd, or `input` is 0-d.
+
+    Source: Y. Dauphin et al. (2017), Language modeling with gated convolutional networks.
+
+    Example:
+        >>> cb.nn.functional.glu(cb.tensor([1.0, 2.0, 0.0, 0.0]))
+        tensor([0.5000, 1.0000])
+    """
+    dim = _halved_dim(tuple(input.shape), dim)
+    half = input.shape[dim] // 2
+    return input.narrow(dim, 0, half) * sigmoid(input.narrow(dim, half, half))
+
+
+def _halved_dim(shape: Shape, dim: int) -> int:
+    if not shape:
+        raise ShapeError("glu: input must have at least 1 dim, got shape ()")
+    dim = normalize_dim("glu", dim, len(shape))
+    if shape[dim] % 2:
+        raise ShapeError(f"glu: size at dim must be even, got {shape[dim]} at dim={dim} of {shape}")
+    return dim
+
+
+# -- soft and hard forms ---------------------------------------------------------------------------------------------
+
+
+def _softplus_reference(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+    return np.where(input * beta > threshold, input, np.logaddexp(0.0, input * beta) / beta)
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    method=False,
+    samples=lambda: [
+        *unary(-4, 4, special=[(inf, inf), (-inf, 0.0), (nan, nan), (100.0, 100.0)]),
+        Sample(Operand((2, 3), -4, 4), 2.0),
+        Sample(Operand((5,), values=[-2.0, 0.5, 1.4, 1.6, 7.0]), beta=2.0, threshold=3.0),
+    ],
+    reference=in_double(_softplus_reference),
+)
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """Smooth `relu`: `log(1 + exp(beta * input)) / beta`, and `input` itself where that is linear anyway.
+
+    Args:
+        input: a floating dtype, shape (*).
+        beta: sharpness of the bend.
+        threshold: `beta * input` above which the result is `input`.
+
+    Returns:
+        Shape (*), the dtype of `input`.
+
+    Raises:
+        DTypeError: the dtype is not floating.
+
+    Source: C. Dugas et al. (2001), Incorporating second-order functional knowledge.
+
+    Example:
+        >>> cb.nn.functional.softplus(cb.tensor([0.0, 2.0]))
+        tensor([0.6931, 2.1269])
+    """
+    scaled = input * beta
+    soft = (scaled.clamp(min=0) + log1p(exp(-abs(scaled)))) / beta
+    return where(scaled > threshold, input, soft)
+
+
+def _softplus_grad(grad: Tensor, input: Tensor, beta: float, threshold: float) -> Tensor:
+    scaled = input * beta
+    return grad * where(scaled > threshold, 1.0, sigmoid(scaled))
+
+
+softplus.vjp(input=_softplus_grad)
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    method=False,
+    samples=lambda: unary(-4, 4, special=[(inf, 0.0), (-inf, -inf), (nan, nan), (-100.0, -100.0)]),
+    reference=in_double(lambda input: -np.logaddexp(0.0, -input)),
+)
+def logsigmoid(input: Tensor) -> Tensor:
+    """Logarithm of `sigmoid(input)`, with all its digits.
+
+    Args:
+        input: a floating dtype, shape (*).
+
+    Returns:
+        Shape (*), not positive, the dtype of `input`.
+
+    Raises:
+        DTypeError: the dtype is not floating.
+
+    Example:
+        >>> cb.nn.functional.logsigmoid(cb.tensor([0.0, -100.0]))
+        tensor([  -0.6931, -100.0000])
+    """
+    return input.clamp(max=0) - log1p(exp(-abs(input)))
+
+
+logsigmoid.vjp(input=lambda grad, input: grad * sigmoid(-input))
+
+
+@op(
+    dtype=rules.floating,
+    shape=rules.same,
+    method=False,
+    samples=lambda: _smooth(special=[(nan, nan), (0.0, 0.0), (1.0, 0.5), (-1.0, -0.5)]),
+    errors=lambda: [ErrorSample(DTypeError, "needs a numeric dtype", Operand((2,)), dtype="bool")],
+    reference=lambda input: input / (1 + np.abs(input)),
+)
+def softsign(input: Tensor) -> Tensor:
+    """Elements of `input` divided by 1 plus their magnitude.
+
+    Args:
+        input: any numeric dtype, shape (*).
+
+    Returns:
+        Shape (*), of magnitude below 1; integers become the default float.
+
+    Raises:
+        DTypeError: `input` is bool.
+
+    Example:
+        >>> cb.nn.functional.softsign(cb.tensor([-1.0, 3.0]))
+        tensor([-0.5000,  0.7500])
+    """
+    _refuse_bool("softsign", input)
+    return input / (abs(input) + 1)
+
+
+def _refuse_bool(name: str, input: Tensor) -> None:
+    rules.numeric(name, input.dtype, ())
+
+
+@op(
+    dtype=rules.floating,
+    shape=rules.same,
+    method=False,
+    samples=lambda: unary(-3, 3, special=[(inf, inf), (-inf, -inf), (nan, nan), (0.0, 0.0)]),
+    errors=lambda: [ErrorSample(DTypeError, "needs a numeric dtype", Operand((2,)), dtype="bool")],
+    reference=in_double(lambda input: input - np.tanh(input)),
+)
+def tanhshrink(input: Tensor) -> Tensor:
+    """Elements of `input` minus their hyperbolic tangent.
+
+    Args:
+        input: any numeric dtype, shape (*).
+
+    Returns:
+        Shape (*); integers become the default float.
+
+    Raises:
+        DTypeError: `input` is bool.
+
+    Example:
+        >>> cb.nn.functional.tanhshrink(cb.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.2384])
+    """
+    _refuse_bool("tanhshrink", input)
+    return input - tanh(input)
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    method=False,
+    samples=lambda: [
+        *unary(-2.9, 2.9, special=[(inf, 1.0), (-inf, 0.0), (nan, nan), (3.0, 1.0), (0.0, 0.5)]),
+        Sample(Operand((4,), values=[-7.0, -3.5, 3.5, 7.0])),
+    ],
+    reference=lambda input: np.clip(input + 3, 0, 6) / 6,
+)
+def hardsigmoid(input: Tensor) -> Tensor:
+    """Piecewise linear `sigmoid`: 0 up to -3, 1 from 3, a line between.
+
+    Args:
+        input: a floating dtype, shape (*).
+
+    Returns:
+        Shape (*), from 0 to 1, the dtype of `input`.
+
+    Raises:
+        DTypeError: the dtype is not floating.
+
+    Example:
+        >>> cb.nn.functional.hardsigmoid(cb.tensor([-3.0, 0.0, 1.5]))
+        tensor([0.0000, 0.5000, 0.7500])
+    """
+    return (input + 3).clamp(0, 6) / 6
+
+
+hardsigmoid.vjp(input=lambda grad, input: where((input > -3) & (input < 3), grad / 6, 0.0))
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    samples=lambda: [
+        *unary(0.6, 3, special=[(inf, inf), (-inf, -inf), (nan, nan), (0.5, 0.0), (-0.5, 0.0), (0.25, 0.0)]),
+        Sample(Operand((7,), -0.4, 0.4)),
+        Sample(Operand((4,), values=[-3.0, -1.0, 1.0, 3.0]), 2.0),
+    ],
+    reference=lambda input, lambd=0.5: np.where(np.abs(input) <= lambd, 0, input),
+    tolerance="exact",
+)
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """Elements of `input`, with 0 in place of those from -`lambd` to `lambd`.
+
+    Args:
+        input: a floating dtype, shape (*).
+        lambd: half the width of the gap.
+
+    Returns:
+        Shape (*), the dtype of `input`.
+
+    Raises:
+        DTypeError: the dtype is not floating.
+
+    Example:
+        >>> cb.hardshrink(cb.tensor([-1.0, 0.3, 2.0]))
+        tensor([-1.,  0.,  2.])
+    """
+    return where(abs(input) <= lambd, 0.0, input)
+
+
+def _front_softshrink(input: Tensor, lambd: float) -> tuple[Any, ...]:
+    if not lambd >= 0:
+        raise ArgumentError(f"softshrink: lambd must not be negative, got lambd={lambd!r}")
+    return input, lambd
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    method=False,
+    front=_front_softshrink,
+    samples=lambda: [
+        *unary(0.6, 3, special=[(inf, inf), (-inf, -inf), (nan, nan), (0.5, 0.0), (2.5, 2.0)]),
+        Sample(Operand((7,), -0.4, 0.4)),
+        Sample(Operand((4,), values=[-3.0, -1.0, 1.0, 3.0]), 2.0),
+    ],
+    errors=lambda: [ErrorSample(ArgumentError, "must not be negative", Operand((2,)), -1.0)],
+    reference=lambda input, lambd=0.5: np.sign(input) * np.maximum(np.abs(input) - lambd, 0),
+    tolerance="rounded",
+)
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """Elements of `input` moved towards 0 by `lambd`, and 0 for those within it.
+
+    Args:
+        input: a floating dtype, shape (*).
+        lambd: how far to move; not negative.
+
+    Returns:
+        Shape (*), the dtype of `input`.
+
+    Raises:
+        ArgumentError: `lambd` is negative.
+        DTypeError: the dtype is not floating.
+
+    Example:
+        >>> cb.nn.functional.softshrink(cb.tensor([-1.0, 0.3, 2.0]))
+        tensor([-0.5000,  0.0000,  1.5000])
+    """
+    return input - input.clamp(-lambd, lambd)
+
+
+@op(
+    dtype=_ordered,
+    shape=rules.same,
+    method=False,
+    samples=lambda: [
+        *[Sample(Operand(s, 0.6, 3), 0.5, 7.0) for s in [(), (5,), (0,), (2, 3)]],
+        Sample(Operand((7,), -3, 0.4), 0.5, 7.0),
+        Sample(Operand((5,), values=[0.0, 1.0, 2.0, 3.0, 4.0]), 2, -1),
+        Sample(Operand((4,), values=[inf, -inf, nan, 0.5]), 0.5, 7.0, special=[inf, 7.0, nan, 7.0], **SPECIAL),
+    ],
+    reference=lambda input, threshold, value: np.where(input <= threshold, value, input).astype(input.dtype),
+    tolerance="exact",
+)  # fmt: skip
+def threshold(input: Tensor, threshold: Number, value: Number) -> Tensor:
+    """Elements of `input`, with `value` in place of those not above `threshold`.
+
+    Args:
+        input: any real numeric dtype, shape (*).
+        threshold: elements up to it are replaced.
+        value: what replaces them; truncated for integers.
+
+    Returns:
+        Shape (*), the dtype of `input`. nan stays nan.
+
+    Raises:
+        DTypeError: `input` is bool or complex.
+
+    Example:
+        >>> cb.nn.functional.threshold(cb.tensor([0.5, 2.0]), 1.0, 9.0)
+        tensor([9., 2.])
+    """
+    if not input.is_floating_point():
+        value = int(value)  # type: ignore[arg-type]
+    return where(input <= threshold, value, input)

@@ -1,6 +1,249 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Softmax ops."""
+"""Softmax and its kin."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._config import get_default_dtype
+from .._dtype import check_dtype
+from .._errors import DimError, DTypeError
+from .._shape import Shape, normalize_dim, normalize_dims, reduced_shape
+from ..op import op, rules
+from ..tensor._tensor import Tensor
+from ..testing.samples import ErrorSample, Operand, Sample
+from ..testing.samples import reduction as reduction_samples
+from .comparison import isfinite, where
+from .exponential import exp, log
+from .reduction import unreduce
+
+__all__ = ["log_softmax", "logsumexp", "softmax", "softmin"]
+
+inf, nan = math.inf, math.nan
+FLOATS = ("float32", "float64")
+
+
+def _front(name: str) -> Any:
+    """Casts to `dtype=` and counts `dim` from the front."""
+
+    def front(input: Tensor, dim: int, dtype: Any) -> tuple[Any, ...]:
+        if dtype is not None:
+            input = input.to(check_dtype(dtype))
+        return input, normalize_dim(name, dim, len(input._array.shape))
+
+    return front
+
+
+def _along_dim(special: list[list[float]]) -> list[Sample]:
+    """Samples along each dim, over no elements, and with infinities; `special` are the results of the last."""
+    shapes: list[tuple[Shape, int]] = [
+        ((5,), 0), ((2, 3), 0), ((2, 3), -1), ((3, 1, 4), 1), ((2, 3, 4), 1), ((), 0), ((), -1), ((1,), 0), ((3, 0), 1),
+        ((3, 0), 0), ((0, 3), 1), ((3, 129), 1), ((129, 3), 0),
+    ]  # fmt: skip
+    rows = [[inf, 1.0], [-inf, -inf], [nan, 1.0], [-inf, 1.0], [1000.0, 1000.0]]
+    return [
+        *[Sample(Operand(shape, -4, 4), dim) for shape, dim in shapes],
+        Sample(Operand((5, 2), values=rows), 1, special=special, dtypes=FLOATS, grad=False),
+    ]
+
+
+def _errors() -> list[ErrorSample]:
+    return [
+        ErrorSample(DimError, "dim must be in", Operand((2, 3)), 2),
+        ErrorSample(DTypeError, "needs a floating dtype", Operand((2, 3)), 0, dtype="int64"),
+    ]
+
+
+def _softmax_reference(input: Any, dim: int, dtype: Any = None) -> Any:
+    return np.exp(_log_softmax_reference(input, dim))
+
+
+def _log_softmax_reference(input: Any, dim: int, dtype: Any = None) -> Any:
+    x = np.asarray(input, dtype=np.float64)
+    return x - (np.logaddexp.reduce(x, axis=dim, keepdims=True) if x.ndim else x)
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    inplace=False,
+    front=_front("softmax"),
+    drops=("dtype",),
+    samples=lambda: _along_dim([[nan, nan], [nan, nan], [nan, nan], [0.0, 1.0], [0.5, 0.5]]),
+    errors=_errors,
+    reference=_softmax_reference,
+)
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """Exponentials of `input` divided by their sum along `dim`.
+
+    Args:
+        input: a floating dtype, shape (*); any that computes when `dtype` is given.
+        dim: dim whose elements sum to 1 in the result.
+        dtype: cast `input` to it first.
+
+    Returns:
+        Shape (*). nan along a `dim` that holds inf or nan, or -inf alone.
+
+    Raises:
+        DimError: `dim` is out of range.
+        DTypeError: the dtype is not floating.
+
+    Example:
+        >>> cb.softmax(cb.tensor([0.0, 1.0, -float("inf")]), dim=0)
+        tensor([0.2689, 0.7311, 0.0000])
+    """
+    if dtype is not None:
+        input = input.to(dtype)
+    grown = exp(input - input.detach().amax(dim, keepdim=True)) if input.numel() else input
+    return grown / grown.sum(dim, keepdim=True)
+
+
+softmax.vjp(input=lambda grad, out, dim: out * (grad - (out * grad).sum(dim, keepdim=True)))
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    inplace=False,
+    front=_front("log_softmax"),
+    drops=("dtype",),
+    samples=lambda: _along_dim([[nan, nan], [nan, nan], [nan, nan], [-inf, 0.0], [-math.log(2), -math.log(2)]]),
+    errors=_errors,
+    reference=_log_softmax_reference,
+)
+def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """Logarithm of `softmax(input, dim)`, without overflow and with all its digits.
+
+    Args:
+        input: a floating dtype, shape (*); any that computes when `dtype` is given.
+        dim: dim along which the exponentials of the result sum to 1.
+        dtype: cast `input` to it first.
+
+    Returns:
+        Shape (*). nan along a `dim` that holds inf or nan, or -inf alone.
+
+    Raises:
+        DimError: `dim` is out of range.
+        DTypeError: the dtype is not floating.
+
+    Example:
+        >>> cb.log_softmax(cb.tensor([0.0, 1.0]), dim=0)
+        tensor([-1.3133, -0.3133])
+    """
+    if dtype is not None:
+        input = input.to(dtype)
+    shifted = input - input.detach().amax(dim, keepdim=True) if input.numel() else input
+    return shifted - log(exp(shifted).sum(dim, keepdim=True))
+
+
+log_softmax.vjp(input=lambda grad, out, dim: grad - exp(out) * grad.sum(dim, keepdim=True))
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    method=False,
+    front=_front("softmin"),
+    drops=("dtype",),
+    samples=lambda: [
+        Sample(Operand((2, 3)), 1),
+        Sample(Operand((5,)), -1),
+        Sample(Operand(()), 0),
+        Sample(Operand((0, 3)), 1),
+    ],
+    errors=_errors,
+)
+def softmin(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """`softmax` of the negated elements.
+
+    Args:
+        input: a floating dtype, shape (*); any that computes when `dtype` is given.
+        dim: dim whose elements sum to 1 in the result.
+        dtype: cast `input` to it first.
+
+    Returns:
+        Shape (*).
+
+    Raises:
+        DimError: `dim` is out of range.
+        DTypeError: the dtype is not floating.
+
+    Example:
+        >>> cb.softmin(cb.tensor([0.0, 1.0]), dim=0)
+        tensor([0.7311, 0.2689])
+    """
+    return softmax(-input, dim, dtype)
+
+
+def _dims(input: Tensor, dim: int | Sequence[int]) -> Shape:
+    return normalize_dims("logsumexp", dim, input.dim())
+
+
+def _logsumexp_reference(input: Any, dim: Any, keepdim: bool = False) -> Any:
+    x = np.asarray(input, dtype=np.float64)
+    for axis in (
+        sorted((d % (x.ndim or 1) for d in ([dim] if isinstance(dim, int) else dim)), reverse=True) if x.ndim else ()
+    ):
+        x = np.logaddexp.reduce(x, axis=axis, keepdims=keepdim, initial=-inf)
+    return x
+
+
+@op(
+    dtype=rules.real_floating,
+    shape=rules.reduction,
+    front=lambda input, dim, keepdim: (input, _dims(input, dim), bool(keepdim)),
+    samples=lambda: [
+        *[s for s in reduction_samples(-4, 4) if len(s.args) > 1],
+        Sample(Operand((2, 3, 4)), (0, 2)),
+        Sample(Operand((2, 3, 4)), (1, -1), keepdim=True),
+        Sample(Operand(()), 0),
+        Sample(
+            Operand((5, 2), values=[[inf, 1.0], [-inf, -inf], [nan, 1.0], [-inf, 1.0], [inf, -inf]]),
+            1,
+            special=[inf, -inf, nan, 1.0, inf],
+            dtypes=FLOATS,
+            grad=False,
+        ),
+    ],
+    errors=lambda: [ErrorSample(DimError, "dim must be in", Operand((2, 3)), 2)],
+    reference=_logsumexp_reference,
+)
+def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Tensor:
+    """Logarithm of the sum over `dim` of the exponentials, without overflow.
+
+    Args:
+        input: any real dtype, shape (*).
+        dim: dims to reduce; all of them when empty.
+        keepdim: keep reduced dims with size 1.
+
+    Returns:
+        Shape (*) without `dim`; integers and bool become the default float. -inf over no elements.
+
+    Raises:
+        DimError: `dim` is out of range.
+        ShapeError: `dim` names one dim twice.
+
+    Example:
+        >>> cb.logsumexp(cb.tensor([[1000.0, 1000.0], [0.0, 0.0]]), dim=1)
+        tensor([1.0007e+03, 6.9315e-01])
+    """
+    if not input.is_floating_point():
+        input = input.to(get_default_dtype())
+    if not input.numel():
+        return log(input.sum(dim, keepdim))
+    top = input.detach().amax(dim, keepdim=True)
+    top = where(isfinite(top), top, 0)  # an infinity minus itself would be nan
+    total = log(exp(input - top).sum(dim, keepdim=True)) + top
+    return total if keepdim else total.reshape(reduced_shape(tuple(input.shape), _dims(input, dim), False))
+
+
+def _logsumexp_grad(grad: Tensor, input: Tensor, out: Tensor, dim: Shape, keepdim: bool) -> Tensor:
+    shape = tuple(input.shape)
+    return unreduce(grad, shape, dim, keepdim) * exp(input - unreduce(out, shape, dim, keepdim))
+
+
+logsumexp.vjp(input=_logsumexp_grad)

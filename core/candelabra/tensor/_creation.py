@@ -12,7 +12,7 @@ from .._config import get_default_dtype
 from .._dtype import check_dtype, from_numpy_dtype
 from .._errors import CallError, DeviceError, DTypeError, ShapeError
 from .._shape import as_shape
-from ..autograd._node import LeafNode
+from ..tensor._node import LeafNode
 from ..dispatcher._kind import canonical_device, kind_of
 from ._tensor import Tensor, make_tensor, new
 
@@ -168,18 +168,24 @@ def legacy_tensor(cls: type[Tensor], args: tuple[Any, ...], device: Any) -> Tens
 def with_class(cls: type[Tensor], array: Any, kind: Any) -> Tensor:
     """A tensor of a subclass on a handle."""
     fresh: Tensor = new(cls)
-    fresh._array, fresh._kind, fresh._node, fresh._storage = array, kind, None, None
+    fresh._array, fresh._kind, fresh._node, fresh._storage, fresh._base = array, kind, None, None, None
     return fresh
 
 
 def rebuild_tensor(
-    cls: type[Tensor], data: bytes, shape: tuple[int, ...], dtype: str, device: str, requires_grad: bool, state: Any
+    cls: type[Tensor],
+    host: np.ndarray[Any, Any],
+    shape: tuple[int, ...],
+    dtype: str,
+    device: str,
+    requires_grad: bool,
+    state: Any,
 ) -> Tensor:
-    """The inverse of `Tensor.__reduce_ex__`."""
+    """The inverse of `Tensor.__reduce_ex__`; takes over the array's memory where the device is the host."""
     found = _dtype.dtype_named(dtype)
     kind = kind_of(canonical_device(device), found)
-    host = np.frombuffer(bytearray(data), dtype=found.numpy).reshape(shape)
-    fresh = with_class(cls, kind.backend.from_host(host, kind.index), kind)
+    owned = kind.backend.capabilities.host_memory and host.flags.writeable
+    fresh = with_class(cls, host if owned else kind.backend.from_host(host, kind.index), kind)
     if state:
         fresh.__dict__.update(state)
     if requires_grad:

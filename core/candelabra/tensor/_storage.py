@@ -26,7 +26,7 @@ class Storage:
         stamp: clock value of the last write; 0 when there was none.
     """
 
-    __slots__ = ("_handle", "_kind", "_prune_at", "_views", "stamp", "version")
+    __slots__ = ("_handle", "_kind", "_views", "stamp", "version")
 
     def __init__(self, handle: Any, kind: Any) -> None:
         self._handle = handle
@@ -34,15 +34,10 @@ class Storage:
         self.version = 0
         self.stamp = 0
         self._views: list[weakref.ref[Tensor]] = []
-        self._prune_at = 64
 
-    def add_view(self, view: Tensor) -> None:
-        """Remembers a view, so that an in-place write can give it its new history."""
-        views = self._views
-        views.append(weakref.ref(view))
-        if len(views) >= self._prune_at:
-            self._views = [ref for ref in views if ref() is not None]
-            self._prune_at = 2 * len(self._views) + 64
+    def forget_dead_views(self) -> None:
+        """Drops references to views that are gone: short-lived ones must not pile up."""
+        self._views = [reference for reference in self._views if reference() is not None]
 
     def views(self) -> list[Tensor]:
         """Live views of this memory."""

@@ -2,18 +2,20 @@
 """Tensor: a handle of a backend, its kind (device and dtype), and its place in the backward graph.
 
 Methods that compute are derived from op declarations (`op/_registry.py` attaches them); here is what a tensor *is*.
-Four slots are set for every tensor; the rest stay unset until used, which is what keeps a small op cheap:
+Five slots are set for every tensor; the rest stay unset until used, which is what keeps a small op cheap:
 
     _array    the backend's array handle, with its own shape and strides
     _kind     device and dtype, one shared object for each pair
     _node     backward node; None when no gradient is required
     _storage  identity of the memory, shared with views; None until needed
+    _base     the tensor this one is a view of; None when it is not a view
 """
 
 from __future__ import annotations
 
 import copy
 import math
+import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +26,11 @@ from .._device import device as device_type
 from .._dtype import dtype as dtype_type
 from .._errors import AutogradError, CallError, DTypeError, ShapeError
 from .._shape import Size, contiguous_strides, is_contiguous
-from ..autograd._node import LeafNode, Node, RemovableHandle, add_hook
+from ._node import LeafNode, Node, RemovableHandle, add_hook
 from ._storage import Storage
 
 new = object.__new__
+ref = weakref.ref
 
 
 def make_tensor(array: Any, kind: Any) -> Tensor:
@@ -37,6 +40,7 @@ def make_tensor(array: Any, kind: Any) -> Tensor:
     tensor._kind = kind
     tensor._node = None
     tensor._storage = None
+    tensor._base = None
     return tensor
 
 
@@ -50,11 +54,12 @@ def make_view(array: Any, kind: Any, base: Tensor) -> Tensor:
     if storage is None:
         storage = base._storage = Storage(base._array, kind)
     tensor._storage = storage
-    try:
-        tensor._base_slot = base._base_slot
-    except AttributeError:
-        tensor._base_slot = base
-    storage.add_view(tensor)
+    root = base._base
+    tensor._base = base if root is None else root
+    views = storage._views
+    views.append(ref(tensor))
+    if not len(views) & 63:
+        storage.forget_dead_views()
     return tensor
 
 
@@ -69,13 +74,13 @@ class Tensor:
         (candelabra.float32, candelabra.Size([2, 3]))
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_array", "_base_slot", "_grad_slot", "_kind", "_node", "_storage")
+    __slots__ = ("__dict__", "__weakref__", "_array", "_base", "_grad_slot", "_kind", "_node", "_storage")
 
     _array: Any
     _kind: Any
     _node: Node | None
     _storage: Storage | None
-    _base_slot: Tensor
+    _base: Tensor | None
     _grad_slot: Tensor | None
 
     # NumPy must leave `ndarray + tensor` to us instead of taking the tensor apart element by element.
@@ -85,6 +90,7 @@ class Tensor:
     if TYPE_CHECKING:
         # Methods derived from op declarations; `candelabra docs --stubs` writes them out for editors.
         def __getattr__(self, name: str) -> Any: ...
+        def backward(self, *args: Any, **kwargs: Any) -> None: ...
         def __add__(self, other: Any) -> Tensor: ...
         def __radd__(self, other: Any) -> Tensor: ...
         def __sub__(self, other: Any) -> Tensor: ...
@@ -416,25 +422,6 @@ class Tensor:
                 )
         self._grad_slot = value
 
-    def backward(
-        self,
-        gradient: Tensor | None = None,
-        retain_graph: bool | None = None,
-        create_graph: bool = False,
-        inputs: Any = None,
-    ) -> None:
-        """Adds this tensor's gradients with respect to the leaves of its graph to their `.grad`.
-
-        Args:
-            gradient: gradient of this tensor, of its shape; may be left out for one element.
-            retain_graph: keep the graph for another pass; `create_graph` when None.
-            create_graph: record the pass itself, for higher derivatives.
-            inputs: leaves to accumulate into; all when None.
-        """
-        from ..autograd._engine import backward
-
-        backward(self, gradient, retain_graph, create_graph, inputs)
-
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Calls `hook(grad)` when this tensor's gradient is known; a returned tensor replaces it.
 
@@ -465,9 +452,7 @@ class Tensor:
             raise AutogradError("retain_grad: tensor does not require a gradient, got requires_grad=False")
         if self.is_leaf or self.retains_grad:
             return
-        import weakref
-
-        reference = weakref.ref(self)
+        reference = ref(self)
 
         def keep(grad: Tensor) -> None:
             tensor = reference()
@@ -499,8 +484,10 @@ class Tensor:
             node.shape, node.kind = value._array.shape, value._kind
 
     def detach(self) -> Tensor:
-        """A view of the same memory without history: writes to one are seen by the other."""
-        return make_view(self._array, self._kind, self)
+        """A tensor on the same memory without history: writes to one are seen by the other, and by its gradients' checks."""
+        tensor = make_tensor(self._array, self._kind)
+        tensor._storage = self.untyped_storage()
+        return tensor
 
     def detach_(self) -> Tensor:
         """Cuts this tensor from its graph, in place."""
@@ -511,14 +498,6 @@ class Tensor:
     def _version(self) -> int:
         """Number of in-place writes to this tensor's memory."""
         return 0 if self._storage is None else self._storage.version
-
-    @property
-    def _base(self) -> Tensor | None:
-        """The tensor this one is a view of; None when it is not a view."""
-        try:
-            return self._base_slot
-        except AttributeError:
-            return None
 
     @property
     def _is_view(self) -> bool:
@@ -547,7 +526,7 @@ class Tensor:
     def _copy_into(self, fresh: Tensor) -> None:
         fresh._array = self._kind.backend.copy(self._array)
         fresh._kind = self._kind
-        fresh._storage = None
+        fresh._storage = fresh._base = None
         fresh._node = None
         if self._node is not None:
             fresh._node = LeafNode(fresh)
@@ -558,7 +537,8 @@ class Tensor:
         if not self.is_leaf:
             raise AutogradError("pickle: only leaves can be pickled, got the result of an op; detach it first")
         host = np.ascontiguousarray(self._host()).reshape(self._array.shape)
-        state = (type(self), host.tobytes(), tuple(self._array.shape), self.dtype.name, str(self.device), self.requires_grad)
+        # The array itself: protocol 5 carries its bytes out of band.
+        state = (type(self), host, tuple(self._array.shape), self.dtype.name, str(self.device), self.requires_grad)
         return rebuild_tensor, (*state, self.__dict__ or None)
 
 

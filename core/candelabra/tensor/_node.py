@@ -7,19 +7,23 @@ so that the engine can sum a broadcast gradient to it, and the clock stamp of it
 
 from __future__ import annotations
 
+import traceback
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._errors import AutogradError, StaleTensorError
-from ..tensor._storage import tick
+from ._storage import tick
 
 if TYPE_CHECKING:
     from ..dispatcher._kind import Kind
     from ..op._declare import Op
-    from ..tensor._tensor import Tensor
+    from ._tensor import Tensor
 
 Hook = Callable[..., Any]
+
+traces: weakref.WeakKeyDictionary[Node, traceback.StackSummary] = weakref.WeakKeyDictionary()
+"""Where each node was made, in anomaly mode."""
 
 
 class RemovableHandle:
@@ -66,6 +70,9 @@ class Node:
 
     __slots__ = ("__weakref__", "edges", "hooks", "kind", "op", "out", "saved", "shape", "stamp")
 
+    is_leaf = False
+    is_output = False
+
     op: Op
     edges: tuple[Node | None, ...]
     saved: tuple[Any, ...] | None
@@ -102,45 +109,57 @@ class Node:
         """Calls `hook(grad_outputs)` before this node's rules; a returned tuple replaces `grad_outputs`."""
         return add_hook(self._hooks().pre, hook)
 
-    def release(self) -> None:
-        """Drops what the rules read, after a backward pass that does not keep the graph."""
-        self.saved = self.out = None
-
     def apply(self, grad: Any) -> Sequence[Tensor | None]:
         """Gradients of the operands, in the order of `edges`, from the gradient of the value."""
+        op = self.op
+        if op.has_lists:
+            return self._apply_to_lists(grad)
         results: list[Tensor | None] = []
-        edges = self.edges
-        position = 0
-        for rule, count in self.op.rules_by_operand(self.saved, len(edges)):
-            if count == 1:
-                results.append(None if edges[position] is None else self._call(rule, grad))
-            elif any(edge is not None for edge in edges[position : position + count]):
-                results.extend(self._call(rule, grad))
+        saved = self.saved
+        for edge, rule in zip(self.edges, op.rules_in_order, strict=True):
+            if edge is None:
+                results.append(None)
+                continue
+            function, reads = rule
+            if not reads:
+                results.append(function(grad))
             else:
-                results.extend([None] * count)
-            position += count
+                if saved is None:
+                    raise self._freed()
+                results.append(function(grad, *[self._read(saved, i) for i in reads]))
         return results
 
-    def _call(self, rule: Any, grad: Any) -> Any:
-        if rule is None:
-            raise AutogradError(f"{self.op.name}: {self.op.no_gradient()}; detach the operand or use another op")
-        function, reads = rule
-        if not reads:
-            return function(grad)
-        saved = self.saved
-        if saved is None:
-            raise AutogradError(
-                f"{self.op.name}: backward through this graph a second time, got saved tensors already freed; "
-                "pass retain_graph=True to the first backward"
-            )
-        return function(grad, *[self._read(saved, i) for i in reads])
+    def _apply_to_lists(self, grad: Any) -> list[Tensor | None]:
+        """As `apply`, where an operand is a list of tensors: it has as many edges as tensors."""
+        op, edges, saved = self.op, self.edges, self.saved
+        lists = sum(p.is_list for p in op.operand_params)
+        length = len(edges) - (len(op.operands) - lists)
+        results: list[Tensor | None] = []
+        for param, rule in zip(op.operand_params, op.rules_in_order, strict=True):
+            count = length if param.is_list else 1
+            if all(edge is None for edge in edges[len(results) : len(results) + count]):
+                results.extend([None] * count)
+                continue
+            function, reads = rule
+            if reads and saved is None:
+                raise self._freed()
+            found = function(grad, *[self._read(saved, i) for i in reads])
+            results.extend(found if param.is_list else [found])
+        return results
+
+    def _freed(self) -> AutogradError:
+        return AutogradError(
+            f"{self.op.name}: backward through this graph a second time, got saved tensors already freed; "
+            "pass retain_graph=True to the first backward"
+        )
 
     def _read(self, saved: tuple[Any, ...], i: int) -> Any:
         if i >= 0:
             value = saved[i]
             if type(value) is list:
                 return [self._fresh(v) for v in value]
-            return self._fresh(value)
+            storage = getattr(value, "_storage", None)
+            return value if storage is None or storage.stamp <= self.stamp else self._fresh(value)
         if i == -1:
             return self._results()
         value = saved[-2 - i]  # the shape of an operand
@@ -158,25 +177,32 @@ class Node:
         return value
 
     def _results(self) -> Any:
-        found = [self._fresh(_revive(*entry)) for entry in self.out]
-        return found[0] if len(found) == 1 else tuple(found)
+        single = len(self.out) == 1 and self.shape is not None
+        found = [self._fresh(self._revive(i, single, *entry)) for i, entry in enumerate(self.out)]
+        return found[0] if single else tuple(found)
 
+    def _revive(self, index: int, single: bool, reference: Any, handle: Any, kind: Kind) -> Tensor:
+        """The result tensor itself while it lives, else a new tensor on the same handle.
 
-def _revive(reference: Any, handle: Any, kind: Kind, node: Node) -> Tensor:
-    """The result tensor itself while it lives, else a new tensor on the same handle."""
-    found = reference()
-    if found is None:
-        from ..tensor._tensor import make_tensor
+        The node keeps no strong reference to its results, which hold the node: a graph must not be a cycle.
+        """
+        found = reference()
+        if found is None:
+            from ._tensor import make_tensor
 
-        found = make_tensor(handle, kind)
-        found._node = node
-    return found
+            found = make_tensor(handle, kind)
+            if single:
+                found._node = self
+            elif kind.dtype.category >= 2 and index not in self.op.nondifferentiable:
+                found._node = OutputNode(self, index, handle.shape, kind)
+        return found
 
 
 class OutputNode(Node):
     """One result of a call with several: passes its gradient to the call's node."""
 
     __slots__ = ("index", "parent")
+    is_output = True
 
     def __init__(self, parent: Node, index: int, shape: Any, kind: Any) -> None:
         self.parent = parent
@@ -201,6 +227,7 @@ class LeafNode(Node):
     """A tensor made by the user that wants its gradient in `.grad`."""
 
     __slots__ = ("variable",)
+    is_leaf = True
 
     def __init__(self, tensor: Tensor) -> None:
         self.variable = weakref.ref(tensor)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pooling that writes into its own results."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from candelabra_xp.convolution import window
+from candelabra_xp.pooling import along, counts_of, divided, divisors, ends_of, grid, lowest
+
+
+def _pad(input: Any, ends: Any, fill: Any) -> Any:
+    sizes = input.shape[-len(ends) :]
+    shape = (*input.shape[: -len(ends)], *(low + size + high for size, (low, high) in zip(sizes, ends, strict=True)))
+    out = np.full(shape, fill, input.dtype) if fill else np.zeros(shape, input.dtype)
+    out[(Ellipsis, *(slice(low, low + size) for size, (low, _) in zip(sizes, ends, strict=True)))] = input
+    return out
+
+
+def max_pool(
+    input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> tuple[Any, Any]:
+    sizes = input.shape[-len(kernel_size) :]
+    counts = counts_of(sizes, kernel_size, stride, padding, dilation, ceil_mode)
+    ends = ends_of(sizes, counts, kernel_size, stride, padding, dilation)
+    padded = any(low or high for low, high in ends)
+    x = _pad(input, ends, lowest(input.dtype)) if padded else input
+    offsets = list(itertools.product(*map(range, kernel_size)))
+    taps = [x[(Ellipsis, *window(at, counts, stride, dilation))] for at in offsets]
+    best = taps[0].copy()
+    for tap in taps[1:]:
+        np.maximum(best, tap, out=best)
+    steps = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
+    starts = [np.arange(n) * s - p for n, s, p in zip(counts, stride, padding, strict=True)]
+    inside = _inside(starts, offsets, dilation, sizes) if padded else None
+    which = _first_equal(taps, best, inside)
+    index = grid([row * step for row, step in zip(starts, steps, strict=True)], np.add)
+    table = [sum(i * d * step for i, d, step in zip(at, dilation, steps, strict=True)) for at in offsets]
+    index = np.array(table, np.int64)[which] + index
+    if padded:  # a dilated window may see padding alone: its index means nothing, but must lie inside
+        np.clip(index, 0, math.prod(sizes) - 1, out=index)
+    return best, index
+
+
+def _inside(starts: Any, offsets: Any, dilation: Any, sizes: Any) -> list[Any]:
+    """For each element of the window, the windows in which it lies inside the input."""
+    found = []
+    for at in offsets:
+        rows = [row + i * d for row, i, d in zip(starts, at, dilation, strict=True)]
+        found.append(grid([(row >= 0) & (row < size) for row, size in zip(rows, sizes, strict=True)], np.logical_and))
+    return found
+
+
+def _first_equal(taps: Any, best: Any, inside: Any) -> Any:
+    """Number of the first tap that equals the maximum; of the last nan where that is nan."""
+    which = np.full(best.shape, len(taps) - 1, np.uint8 if len(taps) <= 256 else np.int32)
+    for i in range(len(taps) - 2, -1, -1):
+        same = taps[i] == best
+        if inside is not None:
+            same &= inside[i]
+        np.copyto(which, i, where=same, casting="unsafe")
+    if best.dtype.kind == "f":
+        lost = best != best
+        if lost.any():
+            for i, tap in enumerate(taps):
+                np.copyto(which, i, where=lost & (tap != tap), casting="unsafe")
+    return which
+
+
+def max_pool_input_grad(grad: Any, indices: Any, input_size: Any, distinct: bool) -> Any:
+    lead = grad.shape[: -len(input_size)]
+    rows, size = math.prod(lead), math.prod(input_size)
+    out = np.zeros(rows * size, grad.dtype)
+    if grad.size:
+        places = (indices.reshape(rows, -1) + np.arange(0, rows * size, size)[:, None]).reshape(-1)
+        if distinct:
+            out[places] = grad.reshape(-1)
+        else:
+            np.add.at(out, places, grad.reshape(-1))
+    return out.reshape(*lead, *input_size)
+
+
+def avg_pool(
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: Any,
+) -> Any:
+    n = len(kernel_size)
+    sizes, ones = input.shape[-n:], (1,) * n
+    counts = counts_of(sizes, kernel_size, stride, padding, ones, ceil_mode)
+    ends = ends_of(sizes, counts, kernel_size, stride, padding, ones)
+    x = _pad(input, ends, 0) if any(low or high for low, high in ends) else input
+    for axis, (k, s, c) in enumerate(zip(kernel_size, stride, counts, strict=True), -n):
+        taps = [x[along(axis, slice(i, i + (c - 1) * s + 1, s))] for i in range(k)]
+        x = taps[0] + taps[1] if k > 1 else taps[0]
+        for tap in taps[2:]:
+            x += tap
+    return divided(np, x, divisors(sizes, counts, kernel_size, stride, padding, count_include_pad, divisor_override))
+
+
+def avg_pool_input_grad(
+    grad: Any,
+    input_size: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: Any,
+) -> Any:
+    n = len(kernel_size)
+    counts = grad.shape[-n:]
+    ends = ends_of(input_size, counts, kernel_size, stride, padding, (1,) * n)
+    x = divided(
+        np, grad, divisors(input_size, counts, kernel_size, stride, padding, count_include_pad, divisor_override)
+    )
+    for axis, (size, k, s, (low, high)) in enumerate(zip(input_size, kernel_size, stride, ends, strict=True), -n):
+        shape = list(x.shape)
+        shape[axis] = low + size + high
+        total = np.zeros(shape, x.dtype)
+        for i in range(k):
+            total[along(axis, slice(i, i + (x.shape[axis] - 1) * s + 1, s))] += x
+        x = total[along(axis, slice(low, low + size))]
+    return np.ascontiguousarray(x)
+
+
+OWN = {
+    "avg_pool": avg_pool,
+    "avg_pool_input_grad": avg_pool_input_grad,
+    "max_pool": max_pool,
+    "max_pool_input_grad": max_pool_input_grad,
+}

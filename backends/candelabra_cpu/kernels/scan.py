@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running reductions by the accumulate method of NumPy's ufuncs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+
+def cumsum(input: Any, dim: int) -> Any:
+    return np.add.accumulate(input, dim) if input.ndim else input.copy()
+
+
+def cumprod(input: Any, dim: int) -> Any:
+    return np.multiply.accumulate(input, dim) if input.ndim else input.copy()
+
+
+def logcumsumexp(input: Any, dim: int) -> Any:
+    return np.logaddexp.accumulate(input, dim) if input.ndim else input.copy()
+
+
+def _extremes(ufunc: Any, input: Any, dim: int) -> Any:
+    """Running extremes and the latest index that equals each; a nan equals nothing and always is the latest."""
+    if not input.ndim:
+        return input.copy(), np.zeros((), np.int64)
+    values = ufunc.accumulate(input, dim)
+    size = input.shape[dim]
+    place = np.arange(size).reshape([size if i == dim else 1 for i in range(input.ndim)])
+    return values, np.maximum.accumulate(np.where((input == values) | (input != input), place, 0), dim)
+
+
+def cummax(input: Any, dim: int) -> Any:
+    return _extremes(np.maximum, input, dim)
+
+
+def cummin(input: Any, dim: int) -> Any:
+    return _extremes(np.minimum, input, dim)
+
+
+OWN: Mapping[str, Callable[..., Any]] = {
+    "cummax": cummax,
+    "cummin": cummin,
+    "cumprod": cumprod,
+    "cumsum": cumsum,
+    "logcumsumexp": logcumsumexp,
+}

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Function`: an operation with a hand-written forward and backward.
+
+    class Double(candelabra.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 2
+
+    y = Double.apply(x)
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from .. import _config
+from .._errors import AutogradError, CallError, StaleTensorError
+from ..tensor._storage import tick
+from ..tensor._node import Node, OutputNode
+
+
+class FunctionNode(Node):
+    """Node of one `Function.apply`; it is also the `ctx` that forward and backward see."""
+
+    __slots__ = (
+        "__dict__", "_dirty", "_function", "_inputs_are_tensors", "_materialize", "_nondifferentiable", "_output_kinds",
+        "_saved_tensors", "needs_input_grad",
+    )  # fmt: skip
+
+    def name(self) -> str:
+        return self._function.__name__ + "Backward"
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        """Keeps tensors for backward, where `saved_tensors` gives them back; checked for later in-place writes."""
+        self.saved = tuple(None if t is None else (t, t._version) for t in tensors)
+
+    save_for_forward = save_for_backward
+
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """What `save_for_backward` kept.
+
+        Raises:
+            AutogradError: freed by an earlier backward pass.
+            StaleTensorError: one was changed in place since.
+        """
+        if self.saved is None:
+            raise AutogradError(
+                f"{self.name()}: saved tensors were freed by an earlier backward, got none; pass retain_graph=True to it"
+            )
+        for entry in self.saved:
+            if entry is not None and entry[0]._version != entry[1] and not any(entry[0] is d for d in self._dirty):
+                raise StaleTensorError(
+                    f"{self.name()}: a saved tensor was changed in place, got version {entry[0]._version} instead of "
+                    f"{entry[1]}; clone it first"
+                )
+        return tuple(None if entry is None else entry[0] for entry in self.saved)
+
+    def mark_dirty(self, *tensors: Any) -> None:
+        """Says which inputs forward changed in place and returns."""
+        self._dirty = tensors
+
+    def mark_non_differentiable(self, *tensors: Any) -> None:
+        """Says which outputs have no gradient."""
+        self._nondifferentiable = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether backward gets zeros (the default) or None for outputs without a gradient."""
+        self._materialize = value
+
+    def apply(self, grad: Any) -> Sequence[Any]:
+        count = len(self._output_kinds)
+        grads = [grad.get(i) if isinstance(grad, dict) else grad for i in range(count)]
+        if self._materialize:
+            grads = [_zeros(*self._output_kinds[i]) if g is None else g for i, g in enumerate(grads)]
+        results = self._function.backward(self, *grads)
+        results = results if isinstance(results, tuple) else (results,)
+        wanted = self._inputs_are_tensors
+        if len(results) > len(wanted) and all(r is None for r in results[len(wanted) :]):
+            results = results[: len(wanted)]
+        if len(results) != len(wanted):
+            raise AutogradError(
+                f"{self.name()}: backward must return one gradient an input, got {len(results)} for {len(wanted)} inputs"
+            )
+        return [r for r, is_tensor in zip(results, wanted, strict=True) if is_tensor]
+
+
+def _zeros(shape: Any, kind: Any) -> Any:
+    from ..ops.creation import zeros
+
+    return zeros(shape, dtype=kind.dtype, device=kind.device)
+
+
+class Function:
+    """Base of operations with a hand-written gradient. Call `apply`, never an instance.
+
+    `forward(ctx, *args)` computes with recording off; alternatively `forward(*args)` beside
+    `setup_context(ctx, inputs, output)`. `backward(ctx, *grads)` returns one gradient (or None) for each argument of
+    forward; written with tensor ops, it can be differentiated again.
+    """
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """The operation. To be given by the subclass."""
+        raise AutogradError("Function: forward must be given by the subclass, got none")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Fills `ctx` after a forward that does not take it. To be given by the subclass when it is used."""
+        raise AutogradError("Function: setup_context must be given by the subclass, got none")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Gradients of the arguments. To be given by the subclass."""
+        raise AutogradError("Function: backward must be given by the subclass, got none")
+
+    def __init__(self) -> None:
+        raise CallError("Function: is not instantiated; call its apply")
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Runs forward and records the call.
+
+        Raises:
+            AutogradError: an output is not a tensor where backward would need one.
+        """
+        from ..tensor._tensor import Tensor
+
+        ctx: FunctionNode = object.__new__(FunctionNode)
+        ctx._function = cls
+        ctx._dirty = ctx._nondifferentiable = ()
+        ctx._materialize = True
+        ctx.saved, ctx.out, ctx.hooks, ctx.shape, ctx.kind = (), None, None, None, None
+        tensors = [a for a in args if isinstance(a, Tensor)]
+        ctx._inputs_are_tensors = tuple(isinstance(a, Tensor) for a in args)
+        ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a._node is not None for a in args)
+        recording = _config.grad_enabled.get() and any(t._node is not None for t in tensors)
+        ctx.edges = tuple(t._node for t in tensors)
+        token = _config.grad_enabled.set(False)
+        try:
+            if cls.setup_context is Function.setup_context:
+                output = cls.forward(ctx, *args, **kwargs)
+            else:
+                output = cls.forward(*args, **kwargs)
+                cls.setup_context(ctx, args, output)
+        finally:
+            _config.grad_enabled.reset(token)
+        if recording:
+            output = cls._attach(ctx, output, tensors)
+        return output
+
+    @classmethod
+    def _attach(cls, ctx: FunctionNode, output: Any, inputs: list[Any]) -> Any:
+        from ..tensor._tensor import Tensor
+
+        outputs = list(output) if isinstance(output, tuple) else [output]
+        for i, value in enumerate(outputs):
+            if isinstance(value, Tensor) and any(value is x for x in inputs) and not any(value is d for d in ctx._dirty):
+                outputs[i] = value.detach()  # an input returned as it is: a new tensor carries the new history
+        ctx._output_kinds = [(tuple(o.shape), o._kind) if isinstance(o, Tensor) else ((), None) for o in outputs]
+        ctx.stamp = tick()
+        for i, value in enumerate(outputs):
+            if not isinstance(value, Tensor) or value.dtype.category < 2:
+                continue
+            if any(value is n for n in ctx._nondifferentiable):
+                continue
+            node = OutputNode(ctx, i, value._array.shape, value._kind)
+            if any(value is d for d in ctx._dirty):
+                from ..dispatcher._record import rebase, with_node
+
+                rebase(value, with_node(value, node))
+            else:
+                value._node = node
+        return tuple(outputs) if isinstance(output, tuple) else outputs[0]
+
+
+def once_differentiable(function: Any) -> Any:
+    """Marks a backward that cannot be differentiated again: a second derivative through it raises AutogradError."""
+
+    @functools.wraps(function)
+    def wrapped(ctx: Any, *grads: Any) -> Any:
+        recording = _config.grad_enabled.get()
+        token = _config.grad_enabled.set(False)
+        try:
+            results = function(ctx, *grads)
+        finally:
+            _config.grad_enabled.reset(token)
+        if not recording or not any(g is not None and g.requires_grad for g in grads):
+            return results
+        listed = results if isinstance(results, tuple) else (results,)
+        refused = tuple(r if r is None else _Refuse.apply(r.requires_grad_()) for r in listed)
+        return refused if isinstance(results, tuple) else refused[0]
+
+    return wrapped
+
+
+class _Refuse(Function):
+    """Identity whose gradient raises."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Any) -> Any:
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Any) -> Any:
+        raise AutogradError("once_differentiable: this backward cannot be differentiated again, got a second pass")

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Grad modes: contexts, decorators and functions that say whether operations are recorded."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from typing import Any, TypeVar
+
+from .. import _config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Mode:
+    """A context manager over context variables that also decorates functions and generators."""
+
+    def __init__(self) -> None:
+        self._tokens: list[list[tuple[ContextVar[bool], Token[bool]]]] = []
+
+    def _settings(self) -> tuple[tuple[ContextVar[bool], bool], ...]:
+        raise NotImplementedError
+
+    def _again(self) -> _Mode:
+        return type(self)()
+
+    def __enter__(self) -> None:
+        self._tokens.append([(variable, variable.set(value)) for variable, value in self._settings()])
+
+    def __exit__(self, *exc: object) -> None:
+        for variable, token in self._tokens.pop():
+            variable.reset(token)
+
+    def __call__(self, function: F) -> F:
+        again = self._again
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def generator(*args: Any, **kwargs: Any) -> Any:
+                # The mode holds while the generator runs, not while its caller does.
+                inner = function(*args, **kwargs)
+                sent: Any = None
+                while True:
+                    with again():
+                        try:
+                            value = inner.send(sent)
+                        except StopIteration as stop:
+                            return stop.value
+                    try:
+                        sent = yield value
+                    except GeneratorExit:
+                        inner.close()
+                        raise
+                    except BaseException as error:
+                        with again():
+                            value = inner.throw(error)
+                        sent = yield value
+
+            return generator  # type: ignore[return-value]
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with again():
+                return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+
+class no_grad(_Mode):
+    """Records nothing inside the block or the decorated function.
+
+    Example:
+        >>> x = cb.ones(2, requires_grad=True)
+        >>> with cb.no_grad():
+        ...     y = x * 2
+        >>> y.requires_grad
+        False
+    """
+
+    def __new__(cls, function: Any = None) -> Any:
+        self = super().__new__(cls)
+        if function is None:
+            return self
+        self.__init__()  # type: ignore[misc]
+        return self(function)  # used as a bare decorator: @no_grad
+
+    def __init__(self, function: Any = None) -> None:
+        super().__init__()
+
+    def _settings(self) -> tuple[tuple[ContextVar[bool], bool], ...]:
+        return ((_config.grad_enabled, False),)
+
+
+class enable_grad(no_grad):
+    """Records inside the block or the decorated function, also within `no_grad`.
+
+    Example:
+        >>> x = cb.ones(2, requires_grad=True)
+        >>> with cb.no_grad(), cb.enable_grad():
+        ...     y = x * 2
+        >>> y.requires_grad
+        True
+    """
+
+    def _settings(self) -> tuple[tuple[ContextVar[bool], bool], ...]:
+        return ((_config.grad_enabled, True),)
+
+
+class set_grad_enabled(_Mode):
+    """Sets recording on or off at once, and back again at the end when used as a context.
+
+    Example:
+        >>> with cb.set_grad_enabled(False):
+        ...     cb.is_grad_enabled()
+        False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__()
+        self.mode = bool(mode)
+        self._before = _config.grad_enabled.get()
+        _config.grad_enabled.set(self.mode)
+
+    def _settings(self) -> tuple[tuple[ContextVar[bool], bool], ...]:
+        return ((_config.grad_enabled, self.mode),)
+
+    def _again(self) -> _Mode:
+        return enable_grad() if self.mode else no_grad()
+
+    def __call__(self, function: F) -> F:
+        _config.grad_enabled.set(self._before)
+        return super().__call__(function)
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        _config.grad_enabled.set(self._before)
+
+
+class inference_mode(_Mode):
+    """As `no_grad`, with `is_inference_mode_enabled()` true inside; `inference_mode(False)` records again.
+
+    Example:
+        >>> with cb.inference_mode():
+        ...     cb.is_grad_enabled(), cb.is_inference_mode_enabled()
+        (False, True)
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        self = super().__new__(cls)
+        if callable(mode):
+            self.__init__(True)  # type: ignore[misc]
+            return self(mode)
+        return self
+
+    def __init__(self, mode: Any = True) -> None:
+        super().__init__()
+        self.mode = bool(mode)
+
+    def _settings(self) -> tuple[tuple[ContextVar[bool], bool], ...]:
+        return ((_config.grad_enabled, not self.mode), (_config.inference_mode, self.mode))
+
+    def _again(self) -> _Mode:
+        return inference_mode(self.mode)
+
+
+class set_detect_anomaly(_Mode):
+    """Anomaly mode: each node remembers where it was made, and a nan in a backward pass raises with that place."""
+
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        super().__init__()
+        self.mode = bool(mode)
+
+    def _settings(self) -> tuple[tuple[ContextVar[bool], bool], ...]:
+        return ((_config.anomaly_mode, self.mode),)
+
+    def _again(self) -> _Mode:
+        return type(self)(self.mode)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        _config.anomaly_contexts += 1
+
+    def __exit__(self, *exc: object) -> None:
+        _config.anomaly_contexts -= 1
+        super().__exit__(*exc)
+
+
+class detect_anomaly(set_detect_anomaly):
+    """Anomaly mode for a block: a nan in a backward pass raises AutogradError with the forward call's traceback."""
+
+    def __init__(self, check_nan: bool = True) -> None:
+        super().__init__(True)
+
+    def _again(self) -> _Mode:
+        return detect_anomaly()
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded now.
+
+    Example:
+        >>> cb.is_grad_enabled()
+        True
+    """
+    return _config.grad_enabled.get()
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether this is inside `inference_mode`.
+
+    Example:
+        >>> cb.is_inference_mode_enabled()
+        False
+    """
+    return _config.inference_mode.get()

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`candelabra doctor`: what is installed, what loads, and why something does not.
+
+Each backend is loaded in a process of its own, with a time limit: one that crashes or hangs costs its own row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from ..dispatcher import known_backends, load_backend, problems
+from ..dispatcher._plugins import entry_points
+from ..dispatcher.backend import API_VERSION
+
+LIBRARIES = ("numpy", "pluggy", "ml_dtypes", "rich", "scikit-learn", "matplotlib", "cupy-cuda13x", "pyopencl")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One backend: what its plugin says, its devices, and the reason when it did not load."""
+
+    name: str
+    source: str
+    version: str
+    devices: tuple[str, ...]
+    problem: str = ""
+    description: str = ""
+
+
+def main(args: Sequence[str] = ()) -> int:
+    """Parses the command line and prints."""
+    parser = argparse.ArgumentParser(prog="candelabra doctor", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--timeout-s", type=float, default=30.0, help="limit for loading one backend")
+    parser.add_argument("--probe", help=argparse.SUPPRESS)
+    options = parser.parse_args(args)
+    if options.probe:
+        print(json.dumps(_probe(options.probe)))
+        return 0
+    rows = examine(options.timeout_s)
+    if options.json:
+        print(json.dumps({"machine": machine(), "backends": [row.__dict__ for row in rows]}, indent=2))
+    else:
+        _print(rows)
+    return 0
+
+
+def examine(timeout_s: float) -> list[Row]:
+    """A row for each described backend and for each plugin that gave no description."""
+    found = known_backends()
+    rows = [_row(name, entry, timeout_s) for name, entry in sorted(found.items())]
+    named = {entry.name: entry.value for entry in entry_points()}
+    for name, error in sorted(problems().items()):
+        if name not in found:
+            rows.append(Row(name, named.get(name, ""), "", (), str(error)))
+    return rows
+
+
+def _row(name: str, entry: Any, timeout_s: float) -> Row:
+    info = entry.info
+    command = [sys.executable, "-m", "candelabra", "doctor", "--probe", name]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
+        answer = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
+        crash = "" if answer else f"loading it ended the process, got exit code {done.returncode}"
+    except subprocess.TimeoutExpired:
+        answer, crash = {}, f"did not load within {timeout_s:g} s; disable or uninstall the plugin"
+    except (json.JSONDecodeError, IndexError):
+        answer, crash = {}, "gave no answer"
+    return Row(
+        name,
+        entry.source,
+        info.version,
+        tuple(answer.get("devices", ())),
+        answer.get("problem", crash),
+        info.description,
+    )
+
+
+def _probe(name: str) -> dict[str, Any]:
+    """What loading a backend in this process gives."""
+    try:
+        return {"devices": list(load_backend(name).devices())}
+    except Exception as error:
+        return {"devices": [], "problem": str(error)}
+
+
+def machine() -> dict[str, str]:
+    """Versions of Python, the system and the libraries that matter."""
+    found = {"python": platform.python_version(), "system": platform.platform(), "contract": str(API_VERSION)}
+    for library in ("candelabra", *LIBRARIES):
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+def _print(rows: list[Row]) -> None:
+    try:
+        from rich.console import Console
+        from rich.table import Table
+    except ImportError:
+        for key, value in machine().items():
+            print(f"{key:14} {value}")
+        for row in rows:
+            print(f"{row.name:10} {', '.join(row.devices) or row.problem}  ({row.source})")
+        return
+    console = Console()
+    versions = Table("what", "version", title="Installed")
+    for key, value in machine().items():
+        versions.add_row(key, value if value != "not installed" else f"[dim]{value}[/dim]")
+    console.print(versions)
+    table = Table("backend", "state", "devices", "plugin", "version", title="Backends")
+    for row in rows:
+        state = "[green]ready[/green]" if not row.problem else "[red]not loaded[/red]"
+        table.add_row(row.name, state, "\n".join(row.devices), row.source, row.version)
+    console.print(table)
+    for row in rows:
+        if row.problem:
+            console.print(f"[bold]{row.name}[/bold]: {row.problem}", highlight=False)

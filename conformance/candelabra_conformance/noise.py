@@ -24,7 +24,7 @@ from candelabra_cpu.backend import CPUBackend
 from .values import generator
 
 NAME = "conformance_oracle"
-STRENGTH = {"rounded": 1.0, "elementwise": 4.0, "accumulation": 1.0}
+STRENGTH = {"rounded": 1.0, "elementwise": 4.0, "special": 8.0, "accumulation": 1.0}
 """Largest error of a primitive, in units of roundoff, by its tolerance class; the others are exact."""
 
 state: dict[str, Any] = {"unit": 0.0, "rng": None}
@@ -61,7 +61,7 @@ def noisy(kernel: Callable[..., Any], strength: float, tolerance: str) -> Callab
 
 
 def magnitudes(kernel: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    """What the kernel makes of absolute values, times the square root of the number of terms; None where it fails."""
+    """What the kernel makes of absolute values, times the square root of the most terms there can be; None if it fails."""
     flat = [a for arg in args for a in (arg if type(arg) is list else [arg]) if isinstance(a, np.ndarray)]
 
     def absolute(value: Any) -> Any:
@@ -75,7 +75,7 @@ def magnitudes(kernel: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         size = max((a.size for a in flat), default=1)
 
         def scaled(part: Any) -> Any:
-            return np.abs(part) * (2 + np.sqrt(size / max(1, np.size(part))))
+            return np.abs(part) * (2 + np.sqrt(size))
 
         return tuple(map(scaled, found)) if type(found) is tuple else scaled(found)
     except Exception:

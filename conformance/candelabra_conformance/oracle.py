@@ -179,14 +179,16 @@ class Expectation:
         if self.is_exact or not floating:
             return nothing
         if self.op.body is not None or self._front_computes:
-            unit = max(format_of(r).unit if how == "body" else accumulator_unit(r) for r in floating)
+            steps = how == "body" or self._front_computes  # rounded to the dtype after each
+            unit = max(format_of(r).unit if steps else accumulator_unit(r) for r in floating)
             if unit not in self._slack:
                 self._slack[unit] = self._noisy(unit)
             return self._slack[unit] or nothing
-        if self.op.tolerance == "accumulation" and self.op.reference is not None:
+        if self.op.tolerance in ("accumulation", "special") and self.op.reference is not None:
             unit = max(accumulator_unit(r) for r in floating)
             if unit not in self._slack:
-                self._slack[unit] = self._accumulated(unit)
+                summing = self.op.tolerance == "accumulation"
+                self._slack[unit] = self._accumulated(unit) if summing else self._sensitivity(unit)
             return self._slack[unit] or nothing
         return nothing
 
@@ -234,6 +236,8 @@ class Expectation:
         return found
 
     def _sensitivity(self, unit: float) -> list[Any]:
+        """What a roundoff or two in each operand does to the reference."""
+
         def run(number: int) -> list[Any]:
             rng = generator("sensitivity", number)
             return self._call_reference([_nudged(self._double(a), unit, rng) for a in self.arrays])

@@ -5,12 +5,13 @@
     cast          the nearest number of the new dtype
     rounded       half a unit in the last place; one is allowed, four of the modulus to complex numbers
     elementwise   a few units, by dtype (`ELEMENTWISE`)
+    special       16 units, and what one roundoff in the operands does: powers, gamma functions and their kin
     accumulation  gamma(k) times the sum of magnitudes, and one unit; k terms, each rounded in the accumulating dtype
 
 16-bit floats compute in float32 and round once, so their budget is one unit. An op that runs by its body is allowed
 what rounding after each of its primitives does to it: the oracle measures that (`noise`).
 
-Signs of zero count in every class but `accumulation`. A nan must be where a nan is expected, whatever its bits. An
+Signs of zero count in results that samples state, and in those of primitives but for `accumulation`. A nan must be where a nan is expected, whatever its bits. An
 infinity must be expected, unless the exact result lies within the budget of overflow. Subnormal numbers are numbers.
 Complex numbers are compared by modulus; where one part is not finite, the other must be so too, or neither counts.
 """
@@ -37,6 +38,9 @@ ELEMENTWISE = {
 }
 """Units in the last place allowed to an elementwise op."""
 
+SPECIAL = 16.0
+"""Units in the last place of the class `special`; one in 16-bit floats, which compute in float32."""
+
 SPREAD = 5.0
 """How many times the root mean square deviation of the noisy runs is allowed."""
 
@@ -47,6 +51,8 @@ def budget(tolerance: str, kind: dtype) -> float:
         return 0.0
     if tolerance == "elementwise":
         return ELEMENTWISE.get(kind, 1.0)
+    if tolerance == "special":
+        return 1.0 if kind in (_dtype.float16, _dtype.bfloat16) else SPECIAL
     return 4.0 if kind.is_complex and tolerance == "rounded" else 1.0
 
 
@@ -56,7 +62,9 @@ def gamma(terms: Any, unit: float) -> Any:
     return product / (1 - product)
 
 
-def compare(got: Array, want: Any, kind: dtype, tolerance: str, slack: Any = None) -> float | None:
+def compare(
+    got: Array, want: Any, kind: dtype, tolerance: str, slack: Any = None, signed_zero: bool = True
+) -> float | None:
     """Raises Failure unless `got` is near enough to `want`.
 
     Args:
@@ -65,6 +73,7 @@ def compare(got: Array, want: Any, kind: dtype, tolerance: str, slack: Any = Non
         kind: dtype of the result.
         tolerance: class of the op.
         slack: absolute error allowed besides, an array broadcastable with `want`, or None.
+        signed_zero: whether 0.0 and -0.0 differ.
 
     Returns:
         The largest error in units in the last place; None for integers and bool.
@@ -79,7 +88,7 @@ def compare(got: Array, want: Any, kind: dtype, tolerance: str, slack: Any = Non
         return None
     if kind.category == _dtype.COMPLEX:
         return compare_complex(got, want, kind, tolerance, slack)
-    return compare_floats(got, want, kind, tolerance, slack)
+    return compare_floats(got, want, kind, tolerance, slack, signed_zero)
 
 
 def report_unequal(got: Array, want: Array, good: Array, ulps: Array | None = None, allowed: Any = None) -> None:
@@ -98,7 +107,7 @@ def report_unequal(got: Array, want: Array, good: Array, ulps: Array | None = No
     raise Failure(message, worst, got=got, expected=want)
 
 
-def compare_floats(got: Array, want: Array, kind: dtype, tolerance: str, slack: Any) -> float:
+def compare_floats(got: Array, want: Array, kind: dtype, tolerance: str, slack: Any, signed_zero: bool = True) -> float:
     """`compare` for real floating dtypes."""
     form = format_of(kind)
     with np.errstate(all="ignore"):
@@ -119,7 +128,7 @@ def compare_floats(got: Array, want: Array, kind: dtype, tolerance: str, slack: 
             allowed = allowed + np.nan_to_num(np.asarray(slack, dtype=np.float64) / last_place.astype(np.float64), posinf=0)
         # For an exact class the rounded expectation is the one right answer.
         good = same | (error <= allowed) if tolerance not in ("exact", "cast") else same
-        if tolerance != "accumulation" and form.has_negative_zero:
+        if signed_zero and form.has_negative_zero:
             zero = (w == 0) & (g == 0)
             good = good & ~(zero & (np.signbit(g) != np.signbit(w)))
         measured = np.asarray(np.where(np.isfinite(error), error, np.inf), dtype=np.float64)

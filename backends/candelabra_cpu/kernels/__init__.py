@@ -6,13 +6,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import convolution, creation, gather, linalg, optimizer, pooling, random, reduction, scan, scatter, sorting
+from . import (
+    convolution,
+    creation,
+    gather,
+    linalg,
+    normalization,
+    optimizer,
+    pooling,
+    random,
+    reduction,
+    scan,
+    scatter,
+    sorting,
+)
 
 TABLES: list[Mapping[str, Callable[..., Any]]] = [
     convolution.OWN,
     creation.OWN,
     gather.OWN,
     linalg.OWN,
+    normalization.OWN,
     optimizer.OWN,
     pooling.OWN,
     random.OWN,

@@ -52,8 +52,10 @@ def runs(*arrays: Array) -> Iterator[tuple[Array, ...]]:
 def each(update: Callable[..., None], workspace: dict[Any, Any], lists: Sequence[Sequence[Array]]) -> None:
     """Calls `update(*arrays, scratch, scratch)` for each position of the lists, run by run for large arrays."""
     for arrays in zip(*lists, strict=True):
-        if arrays[0].size <= RUN:
-            update(*arrays, *scratch(workspace, arrays[0]))
+        first = arrays[0]
+        if first.size <= RUN:
+            found = workspace.get(first.shape)
+            update(*arrays, *(scratch(workspace, first) if found is None else found))
         else:
             for part in runs(*arrays):
                 update(*part, *scratch(workspace, part[0]))
@@ -71,19 +73,24 @@ def sgd_step_(
     nesterov: bool,
     maximize: bool,
 ) -> None:
-    sign = -1.0 if maximize else 1.0
-    # The sign of `maximize` goes into the factors of the gradient: no pass of its own.
-    rate, kept, taken, decay, signed = constants(
-        workspace, params[0].dtype, lr, momentum, (1 - dampening), weight_decay, sign
-    )
     add, multiply, subtract = np.add, np.multiply, np.subtract
-    plain = buffers is None and not weight_decay and not maximize
-
-    def update(param: Array, grad: Array, buffer: Array, change: Array, effective: Array) -> None:
-        if plain:
+    if buffers is None and not weight_decay and not maximize:
+        (rate,) = constants(workspace, params[0].dtype, lr)
+        for param, grad in zip(params, grads, strict=True):  # spelled out: a call of a closure costs half the work
+            if param.size > RUN:
+                for part, part_grad in runs(param, grad):
+                    subtract(part, multiply(part_grad, rate, scratch(workspace, part)[0]), part)
+                continue
+            found = workspace.get(param.shape)
+            change = scratch(workspace, param)[0] if found is None else found[0]
             multiply(grad, rate, change)
             subtract(param, change, param)
-            return
+        return
+    rate, kept, taken, decay, signed = constants(
+        workspace, params[0].dtype, lr, momentum, 1 - dampening, weight_decay, -1.0 if maximize else 1.0
+    )
+
+    def update(param: Array, grad: Array, buffer: Array, change: Array, effective: Array) -> None:
         if weight_decay or maximize:
             multiply(param, decay, effective)
             multiply(grad, signed, change)

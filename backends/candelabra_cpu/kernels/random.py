@@ -17,9 +17,9 @@ import numpy as np
 
 from candelabra import _dtype, _philox
 
-STEP = 2048
-"""Blocks worked on at a time: state and product, three arrays of 32 KiB, stay in the second-level cache."""
-CHUNK = 512
+STEP = 8192
+"""Blocks worked on at a time: state and product, 384 KiB, stay in the second-level cache."""
+CHUNK = 1024
 """Blocks of a remembered chunk."""
 SMALL = 128
 """Blocks of the largest draw served from chunks."""
@@ -29,14 +29,14 @@ KEPT = 8
 Array = np.ndarray[Any, Any]
 
 _INDEX = np.arange(STEP, dtype=np.uint64)
-_FACTORS = np.array(_philox.MULTIPLIERS, dtype=np.uint64).reshape(2, 1)
+_M0, _M1 = (np.uint64(m) for m in _philox.MULTIPLIERS)
 _MASK = np.uint64(_philox.MASK32)
 _SHIFT = np.uint64(32)
 
 
 @functools.lru_cache(maxsize=64)
-def _keys(seed: int) -> list[Array]:
-    return [np.array(pair, dtype=np.uint64).reshape(2, 1) for pair in _philox.round_keys(seed)]
+def _keys(seed: int) -> list[tuple[np.uint64, np.uint64]]:
+    return [(np.uint64(k0), np.uint64(k1)) for k0, k1 in _philox.round_keys(seed)]
 
 
 def words(seed: int, offset: int, count: int) -> Array:
@@ -46,26 +46,27 @@ def words(seed: int, offset: int, count: int) -> Array:
         return _philox.words(np, seed, offset, count).astype(np.uint32)
     found = np.empty((blocks, 4), dtype=np.uint32)
     high = offset >> 64 & _philox.MASK64
-    n = min(blocks, STEP)
-    # Rows (c0, c2), (c1, c3) and the products; the products' halves change rows between rounds.
-    scratch = np.empty((3, 2, n), dtype=np.uint64)
+    scratch = np.empty((3, 2 * min(blocks, STEP)), dtype=np.uint64)
     for start in range(0, blocks, STEP):
-        stop = min(start + STEP, blocks)
-        x, y, p = scratch[:, :, : stop - start]
-        swapped = p[::-1]
-        np.add(_INDEX[: stop - start], np.uint64((offset + start) & _philox.MASK64), out=p[0])
-        np.bitwise_and(p[0], _MASK, out=x[0])
-        np.right_shift(p[0], _SHIFT, out=y[0])
-        x[1] = high & _philox.MASK32
-        y[1] = high >> 32
-        for key in _keys(seed):
-            np.multiply(x, _FACTORS, out=p)
-            np.right_shift(swapped, _SHIFT, out=x)
+        n = min(STEP, blocks - start)
+        # Flat arrays of (c0, c2), (c1, c3) and the products: NumPy is twice as fast on one dim as on broadcast two.
+        x, y, p = scratch[:, : 2 * n]
+        x0, x1, y0, p0, p1 = x[:n], x[n:], y[:n], p[:n], p[n:]
+        np.add(_INDEX[:n], np.uint64((offset + start) & _philox.MASK64), out=p0)
+        np.bitwise_and(p0, _MASK, out=x0)
+        np.right_shift(p0, _SHIFT, out=y0)
+        x1.fill(high & _philox.MASK32)
+        y[n:].fill(high >> 32)
+        for k0, k1 in _keys(seed):
+            np.multiply(x1, _M1, out=p0)  # the products change places here, so that the rest is flat
+            np.multiply(x0, _M0, out=p1)
+            np.right_shift(p, _SHIFT, out=x)
             np.bitwise_xor(x, y, out=x)
-            np.bitwise_xor(x, key, out=x)
-            np.bitwise_and(swapped, _MASK, out=y)
-        part = found[start:stop]
-        part[:, 0], part[:, 1], part[:, 2], part[:, 3] = x[0], y[0], x[1], y[1]
+            np.bitwise_xor(x0, k0, out=x0)
+            np.bitwise_xor(x1, k1, out=x1)
+            np.bitwise_and(p, _MASK, out=y)
+        part = found[start : start + n]
+        part[:, 0], part[:, 1], part[:, 2], part[:, 3] = x0, y0, x1, y[n:]
     return found.reshape(-1)[:count]
 
 
@@ -134,7 +135,17 @@ def random_uniform(size: Any, seed: int, offset: int, dtype: Any, index: int) ->
         return _draw("uniform32", _uniform32, 4, size, seed, offset, np.float32)
     if dtype is _dtype.float64:
         return _draw("uniform64", _uniform64, 2, size, seed, offset, np.float64)
-    return _philox.uniforms(np, seed, offset, math.prod(size), dtype).reshape(size)
+    if dtype.is_complex:
+        parts = random_uniform((2 * math.prod(size),), seed, offset, dtype.to_real(), index)
+        return _philox.paired(np, parts, dtype).reshape(size)
+    make = functools.partial(_narrow, _philox.UNIFORM_BITS[dtype], dtype.numpy)
+    return _by_steps(make, 4, seed, offset, math.prod(size), dtype.numpy).reshape(size)
+
+
+def _narrow(bits: int, dtype: Any, seed: int, offset: int, count: int) -> Array:
+    u = np.right_shift(words(seed, offset, count), np.uint32(32 - bits)).view(np.int32).astype(np.float32)
+    u *= np.float32(2.0**-bits)
+    return u.astype(dtype)
 
 
 def _normal32(seed: int, offset: int, count: int) -> Array:
@@ -176,7 +187,10 @@ def random_normal(size: Any, seed: int, offset: int, dtype: Any, index: int) -> 
         return _draw("normal32", _normal32, 4, size, seed, offset, np.float32)
     if dtype is _dtype.float64:
         return _draw("normal64", _normal64, 2, size, seed, offset, np.float64)
-    return _philox.normals(np, seed, offset, math.prod(size), dtype).reshape(size)
+    if dtype.is_complex:
+        parts = random_normal((2 * math.prod(size),), seed, offset, dtype.to_real(), index)
+        return _philox.paired(np, parts * parts.dtype.type(_philox.HALF_ROOT), dtype).reshape(size)
+    return random_normal(size, seed, offset, _dtype.float32, index).astype(dtype.numpy)
 
 
 def random_integers(size: Any, seed: int, offset: int, low: int, high: int, dtype: Any, index: int) -> Array:
@@ -211,11 +225,19 @@ def random_permutation(size: Any, seed: int, offset: int, dtype: Any, index: int
     (count,) = size
     keys = _small("bits", words, 4, seed, offset, 2 * count) if count <= 2 * SMALL else words(seed, offset, 2 * count)
     keys = (keys[0::2].astype(np.uint64) << _SHIFT) | keys[1::2]
-    order = keys.argsort()  # twice as fast as a stable sort, and the same unless keys are equal
-    ordered = keys[order]
-    if (ordered[1:] == ordered[:-1]).any():
-        order = keys.argsort(kind="stable")
-    return order if dtype is _dtype.int64 else order.astype(dtype.numpy)
+    if not 512 < count <= 1 << 20:
+        return keys.argsort(kind="stable").astype(dtype.numpy, copy=False)
+    # Sorting upper halves with the index below them is four times as fast, and says the same unless they are equal.
+    bits = np.uint64(count.bit_length())
+    packed = keys >> bits
+    packed <<= bits
+    packed |= np.arange(count, dtype=np.uint64)
+    packed.sort()
+    upper = packed >> bits
+    if (upper[1:] == upper[:-1]).any():
+        return keys.argsort(kind="stable").astype(dtype.numpy)
+    packed ^= upper << bits
+    return packed.view(np.int64) if dtype is _dtype.int64 else packed.astype(dtype.numpy)
 
 
 OWN = {

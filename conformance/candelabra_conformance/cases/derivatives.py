@@ -21,7 +21,7 @@ from candelabra.op import Op, ops
 from candelabra.tensor._tensor import Tensor
 
 from .. import noise, tolerances
-from ..bridge import flatten, fresh, host, observed, place, reseed, samples_of, witness
+from ..bridge import flatten, fresh, host, infer, observed, place, reseed, samples_of, witness
 from ..case import Case, Failure, Outcome, Unsupported, check, make_case
 from ..context import Call, Context
 from ..layouts import CONTIGUOUS
@@ -50,7 +50,7 @@ def generate(op: Op | None, context: Context) -> Iterator[Case]:
             op.name, "derivatives", tested.name, form, repr(samples[i]), sample=i, layouts=layouts, shapes=shapes_of(samples[i])
         )  # fmt: skip
 
-    smooth = [i for i, s in enumerate(samples) if s.grad and _variables(op, i, _dtype.float64) and admits(op, i, _dtype.float64)]
+    smooth = [i for i in range(len(samples)) if is_smooth(op, i, _dtype.float64)]
     if not op.differentiable:
         for i in chosen(samples, smooth, 1, 0):
             yield case("no-gradient", _dtype.float64, i)
@@ -74,11 +74,20 @@ def generate(op: Op | None, context: Context) -> Iterator[Case]:
         usable = [i for i, s in enumerate(samples) if s.grad and admits(op, i, tested) and _variables(op, i, tested)]
         for i in chosen(samples, usable, 1 if n else 3, n):
             yield case("grad-rounded", tested, i)
-    complex_ones = [i for i, s in enumerate(samples) if s.grad and admits(op, i, _dtype.complex128)]
-    for i in chosen(samples, [i for i in complex_ones if _variables(op, i, _dtype.complex128)], 2, 1):
+    complex_ones = [i for i in range(len(samples)) if is_smooth(op, i, _dtype.complex128)]
+    for i in chosen(samples, complex_ones, 2, 1):
         yield case("grad", _dtype.complex128, i, (CONTIGUOUS,) * len(operands_of(samples[i])))
         if _size(samples[i]) <= LIMIT:
             yield case("grad2", _dtype.complex128, i)
+
+
+def is_smooth(op: Op, index: int, tested: dtype) -> bool:
+    """Whether differences of a sample mean anything: it says so, and no result is rounded to a narrower dtype."""
+    sample = samples_of(op.name)[index]
+    if not sample.grad or not admits(op, index, tested) or not _variables(op, index, tested):
+        return False
+    results = [kind for _, kind in infer(op, sample, tested).results or [] if kind.category >= _dtype.FLOATING]
+    return all(format_of(kind).unit <= format_of(tested).unit for kind in results)
 
 
 def _size(sample: Any) -> int:

@@ -173,7 +173,7 @@ def finish_inplace(context: Context, call: Call, target: Placed, method: Callabl
     how = witness(call.op, context.backend, events)
     check(result is tensor, "an in-place form returns the tensor it was called on")
     check(tensor._version > version, "an in-place write was not counted by the tensor's version")
-    outcome = context.compare(call, tensor, how, into=tensor.dtype)
+    outcome = context.compare(call, tensor, how, into=[tensor.dtype])
     check_gaps(target)
     for i, operand in enumerate(call.placed[1:], 1):
         if operand.memory is not target.memory:
@@ -302,10 +302,7 @@ def run_out(case: Case, context: Context, call: Call) -> Outcome:
         check(part is target.tensor, "a call with out= returns out itself")
         if case.form == "out-stepped":
             check_gaps(target)
-    into = targets[0].tensor.dtype if case.form == "out-wider" and not several else None
-    if case.form == "out-wider" and several:
-        call.inferred.results = [(s, _wider(k) or k) for s, k in results]
-    outcome = context.compare(call, result, how, into)
+    outcome = context.compare(call, result, how, into=[t.tensor.dtype for t in targets])
     call.check_inputs()
     return outcome
 

@@ -63,7 +63,7 @@ def numbers_fit(op: Op, sample: Sample, kind: dtype) -> bool:
     info = np.iinfo(kind.numpy)
     named = [(op.params[i], v) for i, v in enumerate(sample.args) if i < len(op.params)]
     named += [(op.params[op.index[k]], v) for k, v in sample.kwargs.items() if k in op.index]
-    numbers = [v for p, v in named if "Number" in p.annotation and isinstance(v, (int, float)) and v == v]
+    numbers = [v for p, v in named if ("Number" in p.annotation or "float" in p.annotation) and isinstance(v, (int, float)) and v == v]
     return all(info.min <= v <= info.max for v in numbers)
 
 

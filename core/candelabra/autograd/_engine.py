@@ -66,6 +66,7 @@ def run(
     """
     grads: dict[Node, Any] = {}
     heap: list[tuple[int, Node]] = []
+    upcoming: Node | None = None
     needed = None if wanted is None else _leading_to(set(wanted), [node for node, _ in roots])
     captured: dict[Node, Tensor] = {}
     capture = frozenset(wanted) if wanted else ()
@@ -80,8 +81,14 @@ def run(
                 else:
                     grads[node] = grad
                     push(heap, (-node.stamp, node))
-        while heap:
-            node = pop(heap)[1]
+        while True:
+            # A lone successor is taken directly: in a chain the heap would hold one node at a time.
+            if upcoming is not None:
+                node, upcoming = upcoming, None
+            elif heap:
+                node = pop(heap)[1]
+            else:
+                break
             grad = grads.pop(node)
             hooks = node.hooks
             if hooks is not None and hooks.tensor:
@@ -117,11 +124,17 @@ def run(
                 if result._array.shape != edge.shape or result._kind is not edge.kind:
                     result = fit(result, edge)
                 known = grads.get(edge)
-                if known is None:
-                    grads[edge] = result
+                if known is not None:
+                    grads[edge] = known + result
+                    continue
+                grads[edge] = result
+                if heap or upcoming is not None:
+                    if upcoming is not None:
+                        push(heap, (-upcoming.stamp, upcoming))
+                        upcoming = None
                     push(heap, (-edge.stamp, edge))
                 else:
-                    grads[edge] = known + result
+                    upcoming = edge
             result = results = known = None
     finally:
         _config.grad_enabled.reset(token)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fallback to the host: an error unless a user allows it, and counted when it happens. Also who watches dispatch.
 
-    with candelabra.allow_fallback() as ledger:
-        model(x)
-    print(ledger)            # ops, calls, bytes moved, seconds
+with candelabra.allow_fallback() as ledger:
+    model(x)
+print(ledger)            # ops, calls, bytes moved, seconds
 """
 
 from __future__ import annotations

@@ -138,7 +138,9 @@ def load_backend(name: str) -> Backend:
             raise _problems[name]
         if name not in _found:
             known = ", ".join(sorted({*_found, *_loaded}))
-            raise DeviceError(f'device "{name}": no installed plugin offers it; known are {known}; see candelabra doctor')
+            raise DeviceError(
+                f'device "{name}": no installed plugin offers it; known are {known}; see candelabra doctor'
+            )
         try:
             backend = _load(_found[name].info)
         except BackendError as error:
@@ -152,7 +154,9 @@ def _load(info: BackendInfo) -> Backend:
     low, high = info.api_range
     if not low <= API_VERSION <= high:
         wanted = f"version {low}" if low == high else f"versions {low} to {high}"
-        raise ContractError(f"{what}: plugin wants contract {wanted}, got {API_VERSION}; update candelabra or the plugin")
+        raise ContractError(
+            f"{what}: plugin wants contract {wanted}, got {API_VERSION}; update candelabra or the plugin"
+        )
     for module in info.requires:
         if not _importable(module):
             advice = f"; {info.install}" if info.install else ""

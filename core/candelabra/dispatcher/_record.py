@@ -12,8 +12,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from .. import _config
-from ..tensor._node import traces
-from ..tensor._node import Node, OutputNode
+from ..tensor._node import Node, OutputNode, traces
 from ..tensor._storage import tick
 from ..tensor._tensor import Tensor
 
@@ -25,6 +24,10 @@ new = object.__new__
 
 def record(op: Op, args: Any, out: Any) -> None:
     """Gives `out` (a tensor or a tuple of them) the node of this call. `args` are kernel parameters, as run."""
+    leading = op.leading
+    if leading and type(out) is not tuple:
+        record_pair(op, args[0], args[1] if leading == 2 else None, out, out._kind, tuple(args[leading:]))
+        return
     node = new(Node)
     node.op = op
     edges: list[Node | None] = []
@@ -60,25 +63,26 @@ def record(op: Op, args: Any, out: Any) -> None:
         _trace(node)
 
 
-def record_pair(op: Op, input: Tensor, other: Any, out: Tensor, kind: Any) -> None:
-    """`record` for an op of one or two operands (`other` None, a number or a tensor) and one result; the hot case."""
+def record_pair(op: Op, input: Any, other: Any, out: Tensor, kind: Any, rest: tuple[Any, ...] = ()) -> None:
+    """`record` for one result of an op whose one or two operands come first; the hot case."""
     if kind.dtype.category < 2:
         return
     node = new(Node)
     node.op = op
-    first = input._node
-    second = getattr(other, "_node", None)
-    if len(op.operands) == 1:
+    first = getattr(input, "_node", None)
+    if op.leading == 1:
         node.edges = (first,)
         keep, _, keep_out = op.pair_keeps[1]
-        node.saved = (input if keep == 1 else tuple(input._array.shape) if keep else None,)
+        node.saved = (input if keep == 1 else tuple(input._array.shape) if keep else None, *rest)
     else:
+        second = other._node if isinstance(other, Tensor) else None
         rules = op.rules_in_order
         node.edges = (first if rules[0] else None, second if rules[1] else None)
         keep, keep2, keep_out = op.pair_keeps[(first is not None) + 2 * (second is not None)]
         node.saved = (
-            input if keep == 1 else tuple(input._array.shape) if keep else None,
+            input if keep == 1 else _shape_of(input) if keep else None,
             other if keep2 == 1 else _shape_of(other) if keep2 else None,
+            *rest,
         )
     array = out._array
     node.hooks = None

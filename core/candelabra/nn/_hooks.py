@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._config import grad_enabled
 from .._errors import CallError
-from ..tensor._node import Node, OutputNode, RemovableHandle
 from ..dispatcher._record import with_node
+from ..tensor._node import Node, OutputNode, RemovableHandle
 from ..tensor._storage import tick
 from ..tensor._tensor import Tensor
 

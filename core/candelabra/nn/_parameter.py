@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from .._errors import CallError
-from ..tensor._node import LeafNode
 from ..tensor._creation import with_class
 from ..tensor._format import format_tensor
+from ..tensor._node import LeafNode
 from ..tensor._tensor import Tensor
 
 

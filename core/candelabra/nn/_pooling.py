@@ -324,3 +324,152 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
 
     def forward(self, input: Tensor) -> Any:
         return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
+
+
+class _LPPool(Module):
+    """What the power-average poolings share."""
+
+    def __init__(
+        self, norm_type: float, kernel_size: Ints, stride: Ints | None = None, ceil_mode: bool = False
+    ) -> None:
+        super().__init__()
+        self.norm_type = norm_type
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.ceil_mode = ceil_mode
+
+    def _options(self) -> tuple[Any, ...]:
+        return float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+
+    def extra_repr(self) -> str:
+        return f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, ceil_mode={self.ceil_mode}"
+
+
+class LPPool1d(_LPPool):
+    """The root of the sum of powers in each window over one dim.
+
+    Args:
+        norm_type: the power.
+        kernel_size: size of the window, an int or one for each dim.
+        stride: steps of the window; its size when None.
+        ceil_mode: keep the windows that begin inside and end outside.
+
+    Example:
+        >>> cb.nn.LPPool1d(2, 2)(cb.ones(1, 2, 6)).shape
+        candelabra.Size([1, 2, 3])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.lp_pool1d(input, *self._options())
+
+
+class LPPool2d(_LPPool):
+    """The root of the sum of powers in each window over two dims.
+
+    Args:
+        norm_type: the power.
+        kernel_size: size of the window, an int or one for each dim.
+        stride: steps of the window; its size when None.
+        ceil_mode: keep the windows that begin inside and end outside.
+
+    Example:
+        >>> cb.nn.LPPool2d(2, 2)(cb.ones(1, 2, 6, 6)).shape
+        candelabra.Size([1, 2, 3, 3])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.lp_pool2d(input, *self._options())
+
+
+class LPPool3d(_LPPool):
+    """The root of the sum of powers in each window over three dims.
+
+    Args:
+        norm_type: the power.
+        kernel_size: size of the window, an int or one for each dim.
+        stride: steps of the window; its size when None.
+        ceil_mode: keep the windows that begin inside and end outside.
+
+    Example:
+        >>> cb.nn.LPPool3d(2, 2)(cb.ones(1, 2, 4, 4, 4)).shape
+        candelabra.Size([1, 2, 2, 2, 2])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.lp_pool3d(input, *self._options())
+
+
+class _MaxUnpool(Module):
+    """What the max unpoolings share."""
+
+    ndim: int
+
+    def __init__(self, kernel_size: Ints, stride: Ints | None = None, padding: Ints = 0) -> None:
+        super().__init__()
+        what = type(self).__name__
+        self.kernel_size = each_dim(f"{what}: kernel_size", kernel_size, self.ndim)
+        self.stride = each_dim(f"{what}: stride", self.kernel_size if stride is None else stride, self.ndim)
+        self.padding = each_dim(f"{what}: padding", padding, self.ndim)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Elements put back where max pooling over one dim took them from, zeros elsewhere.
+
+    Args:
+        kernel_size: size of the pooling's window, an int or one for each dim.
+        stride: steps of the window; its size when None.
+        padding: elements the pooling added on both sides.
+
+    Example:
+        >>> pooled, places = cb.nn.MaxPool1d(2, return_indices=True)(cb.ones(1, 2, 6))
+        >>> cb.nn.MaxUnpool1d(2)(pooled, places).shape
+        candelabra.Size([1, 2, 6])
+    """
+
+    ndim = 1
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        return F.max_unpool1d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Elements put back where max pooling over two dims took them from, zeros elsewhere.
+
+    Args:
+        kernel_size: size of the pooling's window, an int or one for each dim.
+        stride: steps of the window; its size when None.
+        padding: elements the pooling added on both sides.
+
+    Example:
+        >>> pooled, places = cb.nn.MaxPool2d(2, return_indices=True)(cb.ones(1, 2, 6, 6))
+        >>> cb.nn.MaxUnpool2d(2)(pooled, places).shape
+        candelabra.Size([1, 2, 6, 6])
+    """
+
+    ndim = 2
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        return F.max_unpool2d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Elements put back where max pooling over three dims took them from, zeros elsewhere.
+
+    Args:
+        kernel_size: size of the pooling's window, an int or one for each dim.
+        stride: steps of the window; its size when None.
+        padding: elements the pooling added on both sides.
+
+    Example:
+        >>> pooled, places = cb.nn.MaxPool3d(2, return_indices=True)(cb.ones(1, 2, 4, 4, 4))
+        >>> cb.nn.MaxUnpool3d(2)(pooled, places).shape
+        candelabra.Size([1, 2, 4, 4, 4])
+    """
+
+    ndim = 3
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        return F.max_unpool3d(input, indices, self.kernel_size, self.stride, self.padding, output_size)

@@ -102,8 +102,12 @@ class Op:
         self.kernel_params = tuple(p for p in self.params if p.name not in dropped)
         self.public_index = tuple(self.index[p.name] for p in self.kernel_params)
         self.operands = tuple(i for i, p in enumerate(self.kernel_params) if p.is_operand)
+        # One or two operands before all attributes: the dispatcher and the recorder have short ways for these.
+        self.leading = {(0,): 1, (0, 1): 2}.get(self.operands, 0)
         self.operand_params = tuple(self.kernel_params[i] for i in self.operands)
         self.has_lists = any(p.is_list for p in self.kernel_params)
+        if self.has_lists:
+            self.leading = 0
         self.fixed: dict[str, Sequence[dtype_type]] = get("fixed", {})
         self.promoted = tuple(i for i in self.operands if self.kernel_params[i].name not in self.fixed)
         self.body = None if _is_primitive(function) else function
@@ -234,7 +238,7 @@ class Op:
 
     @functools.cached_property
     def pair_keeps(self) -> tuple[tuple[int, int, bool], ...]:
-        """For ops of one or two operands and nothing else: what to keep, by which operands want gradients (bits)."""
+        """For ops with one or two leading operands: what to keep of them, by which want gradients (bits)."""
         found = []
         for bits in range(4):
             keeps, keep_out = self.keeps(tuple(bool(bits & (1 << n)) for n in range(len(self.operands))))

@@ -473,6 +473,7 @@ def _conv_errors(n: int) -> Callable[[], list[ErrorSample]]:
 
 
 @op(
+    dtype=rules.numeric,
     method=False,
     samples=_conv_samples(1),
     errors=_conv_errors(1),
@@ -514,6 +515,7 @@ def conv1d(
 
 
 @op(
+    dtype=rules.numeric,
     method=False,
     samples=_conv_samples(2),
     errors=_conv_errors(2),
@@ -557,6 +559,7 @@ def conv2d(
 
 
 @op(
+    dtype=rules.numeric,
     method=False,
     samples=_conv_samples(3),
     errors=_conv_errors(3),
@@ -706,6 +709,7 @@ def _conv_transpose_errors(n: int) -> Callable[[], list[ErrorSample]]:
 
 
 @op(
+    dtype=rules.numeric,
     method=False,
     samples=_conv_transpose_samples(1),
     errors=_conv_transpose_errors(1),
@@ -750,6 +754,7 @@ def conv_transpose1d(
 
 
 @op(
+    dtype=rules.numeric,
     method=False,
     samples=_conv_transpose_samples(2),
     errors=_conv_transpose_errors(2),
@@ -795,6 +800,7 @@ def conv_transpose2d(
 
 
 @op(
+    dtype=rules.numeric,
     method=False,
     samples=_conv_transpose_samples(3),
     errors=_conv_transpose_errors(3),

@@ -196,7 +196,7 @@ def scalar(name: str, value: Any, dtype: dtype_type) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise _does_not_fit(name, value, dtype)
     number = int(value)
-    low, high = _limits(dtype)
+    low, high = limits(dtype)
     if low <= number <= high:
         return number
     if low == 0 and -high <= number < 0:
@@ -214,7 +214,8 @@ def _largest(dtype: dtype_type) -> float:
 
 
 @functools.cache
-def _limits(dtype: dtype_type) -> tuple[int, int]:
+def limits(dtype: dtype_type) -> tuple[int, int]:
+    """The smallest and the largest integer of an integer dtype."""
     info = np.iinfo(dtype.numpy)
     return int(info.min), int(info.max)
 
@@ -1368,10 +1369,14 @@ def blackman_window(
         DTypeError: `dtype` is not floating.
 
     Example:
-        >>> cb.blackman_window(4)[1:]
-        tensor([0.3400, 1.0000, 0.3400])
+        >>> cb.blackman_window(4)
+        tensor([0.0000, 0.3400, 1.0000, 0.3400])
     """
-    shape = _cosines(0.42, -0.5, 0.08)
+    terms = _cosines(0.42, -0.5, 0.08)
+
+    def shape(i: Any, last: int) -> Any:
+        return np.maximum(terms(i, last), 0.0)  # rounded weights would leave -1e-17 at the ends
+
     return _window("blackman_window", window_length, periodic, shape, dtype, layout, device, requires_grad)
 
 

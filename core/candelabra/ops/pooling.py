@@ -844,6 +844,7 @@ def _avg_pool_reference(n: int) -> Callable[..., Any]:
 
 
 @op(
+    dtype=rules.inexact_only,
     method=False,
     samples=_pool_samples(1, count_include_pad=False, padding=1),
     errors=_pool_errors(1),
@@ -883,6 +884,7 @@ def avg_pool1d(
 
 
 @op(
+    dtype=rules.inexact_only,
     method=False,
     samples=_pool_samples(2, count_include_pad=False, padding=1, divisor_override=3),
     errors=_pool_errors(2),
@@ -925,6 +927,7 @@ def avg_pool2d(
 
 
 @op(
+    dtype=rules.inexact_only,
     method=False,
     samples=_pool_samples(3, count_include_pad=False, padding=1, divisor_override=3),
     errors=_pool_errors(3),
@@ -987,7 +990,6 @@ def _adaptive_mean(input: Tensor, dim: int, count: int) -> Tensor:
 def _adaptive_avg(n: int, input: Tensor, output_size: Any) -> Tensor:
     counts = _output_size(f"adaptive_avg_pool{n}d", n, output_size, input)
     sizes = tuple(input.shape[-n:])
-    rules.inexact_only(f"adaptive_avg_pool{n}d", input.dtype, ())
     if all(count == 1 for count in counts):
         return input.mean(tuple(range(-n, 0)), True)
     if all(size % count == 0 for size, count in zip(sizes, counts, strict=True)):
@@ -1008,6 +1010,7 @@ def _adaptive_avg_reference(n: int) -> Callable[..., Any]:
 
 
 @op(
+    dtype=rules.inexact_only,
     method=False,
     samples=_adaptive_samples(1),
     errors=_adaptive_errors(1),
@@ -1036,6 +1039,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
 
 
 @op(
+    dtype=rules.inexact_only,
     method=False,
     samples=_adaptive_samples(2),
     errors=_adaptive_errors(2),
@@ -1064,6 +1068,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
 
 @op(
+    dtype=rules.inexact_only,
     method=False,
     samples=_adaptive_samples(3),
     errors=_adaptive_errors(3),
@@ -1136,6 +1141,7 @@ def _lp_errors(n: int) -> Callable[[], list[ErrorSample]]:
 
 
 @op(
+    dtype=rules.floating,
     method=False,
     samples=_lp_samples(1),
     errors=_lp_errors(1),
@@ -1169,6 +1175,7 @@ def lp_pool1d(
 
 
 @op(
+    dtype=rules.floating,
     method=False,
     samples=_lp_samples(2),
     errors=_lp_errors(2),
@@ -1202,6 +1209,7 @@ def lp_pool2d(
 
 
 @op(
+    dtype=rules.floating,
     method=False,
     samples=_lp_samples(3),
     errors=_lp_errors(3),

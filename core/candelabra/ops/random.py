@@ -45,6 +45,7 @@ import numpy as np
 
 from .. import _dtype, _philox
 from .._config import get_default_dtype, grad_enabled
+from .._device import default_device
 from .._dtype import check_dtype
 from .._dtype import dtype as dtype_type
 from .._errors import ArgumentError, CallError, DTypeError, ShapeError
@@ -53,9 +54,21 @@ from .._shape import Shape, as_shape, broadcast_shapes
 from ..dispatcher._call import check_writable, is_scalar
 from ..dispatcher._kind import canonical_device
 from ..op import op
-from ..tensor._tensor import Tensor
+from ..tensor._tensor import Tensor, make_tensor
 from ..testing.samples import ErrorSample, Sample
-from .creation import copy, default_float, empty, factory, finish, front_size, full_like, into, overwrite, size_rule
+from .creation import (
+    copy,
+    default_float,
+    empty,
+    factory,
+    finish,
+    front_size,
+    full_like,
+    into,
+    limits,
+    overwrite,
+    size_rule,
+)
 
 __all__ = [
     "bernoulli", "multinomial", "normal", "poisson", "rand", "rand_like", "randint", "randint_like", "randn",
@@ -200,7 +213,7 @@ def random_uniform(size: Sequence[int], seed: int, offset: int) -> Tensor:
 
     Example:
         >>> cb.random_uniform((2,), seed=0, offset=0)
-        tensor([0.3990, 0.8815])
+        tensor([0.3990, 0.8805])
     """
     ...
 
@@ -249,7 +262,7 @@ def random_normal(size: Sequence[int], seed: int, offset: int) -> Tensor:
 
     Example:
         >>> cb.random_normal((2,), seed=0, offset=0)
-        tensor([ 0.9977, -0.9186])
+        tensor([ 0.9911, -0.9247])
     """
     ...
 
@@ -330,7 +343,7 @@ def random_integers(size: Sequence[int], seed: int, offset: int, low: int, high:
 
     Example:
         >>> cb.random_integers((5,), seed=0, offset=0, low=0, high=10)
-        tensor([3, 7, 4, 6, 3])
+        tensor([3, 7, 9, 6, 0])
     """
     ...
 
@@ -365,7 +378,7 @@ def random_permutation(size: Sequence[int], seed: int, offset: int) -> Tensor:
 
     Example:
         >>> cb.random_permutation((5,), seed=0, offset=0)
-        tensor([4, 0, 2, 3, 1])
+        tensor([4, 0, 3, 1, 2])
     """
     ...
 
@@ -382,24 +395,47 @@ def _generator(name: str, generator: Any, device: Any) -> Generator:
     return generator
 
 
-def _shape(name: str, args: tuple[Any, ...], size: Any) -> Shape:
-    if size is not None:
-        return as_shape(name, size)
+def _shape(name: str, args: tuple[Any, ...]) -> Shape:
     if not args:
         raise CallError(f"{name}: missing argument, got none for size")
     return as_shape(name, args[0] if len(args) == 1 else args)
 
 
+def _drawn(
+    name: str, call: Any, size: tuple[Any, ...], blocks_of: Any, dtype: dtype_type, device: Any, generator: Any
+) -> Tensor:
+    """The tensor of `random_uniform` or `random_normal`, with numbers of a generator.
+
+    As `factory`, whose plan it takes up and adds to: how many blocks the draw takes, and the default generator.
+    """
+    try:
+        plan = call.op.plans[(size, dtype, device, default_device(), blocks_of)]
+        kernel, kind, nested, blocks, default = plan
+        seed, offset = (default if generator is None else generator).reserve(blocks)
+        handle = kernel(size[0] if nested else size, seed, offset, dtype, kind.index)
+    except Exception:  # not planned yet, or refused: all checks, from the start
+        shape = _shape(name, size)
+        _check_inexact(name, dtype)
+        source = _generator(name, generator, device)
+        blocks = blocks_of(math.prod(shape), dtype)
+        result = factory(name, call, (shape,), source.reserve(blocks), dtype, device)
+        place = (dtype, device, default_device())
+        plan = call.op.plans.get(((shape,), *place))
+        if plan is not None:
+            kernel, kind, _ = plan
+            rest = (blocks, default_of(kind.device))
+            call.op.plans[((shape,), *place, blocks_of)] = (kernel, kind, True, *rest)
+            call.op.plans[(shape, *place, blocks_of)] = (kernel, kind, False, *rest)
+        return result
+    return make_tensor(handle, kind)
+
+
 def _uniforms(name: str, shape: Shape, dtype: dtype_type, device: Any, generator: Any) -> Tensor:
-    _check_inexact(name, dtype)
-    blocks = _philox.uniform_blocks(math.prod(shape), dtype)
-    return factory(name, random_uniform, (shape,), _generator(name, generator, device).reserve(blocks), dtype, device)
+    return _drawn(name, random_uniform, (shape,), _philox.uniform_blocks, dtype, device, generator)
 
 
 def _normals(name: str, shape: Shape, dtype: dtype_type, device: Any, generator: Any) -> Tensor:
-    _check_inexact(name, dtype)
-    blocks = _philox.normal_blocks(math.prod(shape), dtype)
-    return factory(name, random_normal, (shape,), _generator(name, generator, device).reserve(blocks), dtype, device)
+    return _drawn(name, random_normal, (shape,), _philox.normal_blocks, dtype, device, generator)
 
 
 def _integers(name: str, shape: Shape, low: int, high: int, dtype: dtype_type, device: Any, generator: Any) -> Tensor:
@@ -444,10 +480,12 @@ def rand(
     Example:
         >>> _ = cb.manual_seed(0)
         >>> cb.rand(3)
-        tensor([0.3990, 0.8815, 0.7365])
+        tensor([0.3990, 0.8805, 0.7357])
     """
     dtype = get_default_dtype() if dtype is None else check_dtype(dtype)
-    result = _uniforms("rand", _shape("rand", args, size), dtype, device, generator)
+    if size is not None:
+        args = (size,)
+    result = _drawn("rand", random_uniform, args, _philox.uniform_blocks, dtype, device, generator)
     if requires_grad or out is not None or layout is not None:
         result = finish("rand", result, requires_grad, out, layout)
     return result
@@ -483,10 +521,12 @@ def randn(
     Example:
         >>> _ = cb.manual_seed(0)
         >>> cb.randn(3)
-        tensor([ 0.9977, -0.9186,  0.6854])
+        tensor([ 0.9911, -0.9247, -0.6176])
     """
     dtype = get_default_dtype() if dtype is None else check_dtype(dtype)
-    result = _normals("randn", _shape("randn", args, size), dtype, device, generator)
+    if size is not None:
+        args = (size,)
+    result = _drawn("randn", random_normal, args, _philox.normal_blocks, dtype, device, generator)
     if requires_grad or out is not None or layout is not None:
         result = finish("randn", result, requires_grad, out, layout)
     return result
@@ -503,8 +543,7 @@ def _check_interval(name: str, low: Any, high: Any, dtype: dtype_type) -> tuple[
     if dtype.category == 0:
         least, most = 0, 1
     elif dtype.category == 1:
-        info = np.iinfo(dtype.numpy)
-        least, most = int(info.min), int(info.max)
+        least, most = limits(dtype)
     elif dtype.category == 2:
         most = int(min(_dtype.finfo(dtype).max, 2.0**63))
         least = -most
@@ -549,7 +588,7 @@ def randint(
     Example:
         >>> _ = cb.manual_seed(0)
         >>> cb.randint(10, (5,))
-        tensor([3, 7, 4, 6, 3])
+        tensor([3, 7, 9, 6, 0])
     """
     low, high, size = _low_high_size("randint", args, low, high, size)
     dtype = _dtype.int64 if dtype is None else check_dtype(dtype)
@@ -956,7 +995,7 @@ def multinomial(
     drawn = (*shape[:-1], num_samples)
     if replacement:
         bounds = weights.cumsum(-1)
-        totals = bounds[..., -1:]
+        totals = bounds.narrow(-1, shape[-1] - 1, 1)
         _check_values("multinomial", "weights of a row must not all be zero", totals > 0, weights)
         # The first bound above the draw: an index of weight 0 shares the bound of the one before and is never first.
         draws = _uniforms("multinomial", drawn, fine, device, generator) * totals
@@ -1013,7 +1052,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
             pairs = factory("poisson", random_uniform, ((count, 2),), stream, _dtype.float64, device)
         else:
             pairs = factory("poisson", random_uniform, ((count, 4),), stream, _dtype.float32, device)
-        return pairs[:, 0].reshape(shape), pairs[:, 1].reshape(shape)
+        return pairs.select(1, 0).reshape(shape), pairs.select(1, 1).reshape(shape)
 
     small = _poisson_by_search(rate.clamp(max=10), uniforms(0)[0])
     if bool((rate < 10).all()):
@@ -1187,7 +1226,7 @@ def _past_largest(dtype: dtype_type) -> int:
     if dtype.category == 0:
         return 2
     if dtype.category == 1:
-        return min(int(np.iinfo(dtype.numpy).max), (1 << 63) - 1) + 1
+        return min(limits(dtype)[1], (1 << 63) - 1) + 1
     return {_dtype.float64: 1 << 53, _dtype.float32: 1 << 24, _dtype.float16: 1 << 11}.get(dtype, 1 << 8) + 1
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from .._config import grad_enabled
 from .._dtype import dtype as dtype_type
-from .._errors import ArgumentError, CallError, DimError, MissingKernelError, ShapeError
+from .._errors import ArgumentError, AutogradError, CallError, DimError, MissingKernelError, ShapeError
 from .._shape import (
     Shape,
     as_shape,
@@ -21,6 +22,7 @@ from .._shape import (
     view_strides,
 )
 from ..op import op
+from ..tensor._node import LeafNode
 from ..tensor._tensor import Tensor, make_tensor
 from ..testing.samples import ErrorSample, Operand, Sample
 
@@ -1679,28 +1681,40 @@ def atleast_3d(*tensors: Any) -> Any:
 # -- in place: another shape for the same tensor ---------------------------------------------------------------------
 
 
-def _become(self: Tensor, seen: Tensor) -> Tensor:
-    """Gives a tensor the shape, strides and history of a view of itself."""
-    self._array, self._node = seen._array, seen._node
-    return self
+def _in_place(make: Any) -> Any:
+    """The method that gives a tensor itself the shape, strides and history of a view of it."""
+    name = f"{make.__name__}_"
 
-
-def _in_place(name: str, make: Any) -> Any:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        from ..dispatcher._call import check_writable
-
-        check_writable(name, self)
-        return _become(self, make(self, *args, **kwargs))
+        leaf = self._node if isinstance(self._node, LeafNode) else None
+        base_leaf = self._base is not None and isinstance(self._base._node, LeafNode)
+        if (leaf is not None or base_leaf) and grad_enabled.get():
+            raise AutogradError(
+                f"{name}: a leaf that requires a gradient cannot be changed in place, got shape {tuple(self.shape)}; "
+                f"use candelabra.no_grad() or {make.__name__}"
+            )
+        token = grad_enabled.set(leaf is None and not base_leaf)
+        try:
+            seen = make(self, *args, **kwargs)
+        finally:
+            grad_enabled.reset(token)
+        self._array = seen._array
+        if leaf is not None:
+            leaf.shape = seen._array.shape
+        else:
+            self._node = seen._node
+        self.untyped_storage().mark_written()  # nodes that kept this tensor must not read it in its new shape
+        return self
 
     method.__name__, method.__qualname__ = name, f"Tensor.{name}"
-    method.__doc__ = f"In-place form of `{name[:-1]}`: this tensor itself gets the new shape; its memory stays."
+    method.__doc__ = f"In-place form of `{make.__name__}`: this tensor gets the new shape; its memory stays."
     return method
 
 
-Tensor.squeeze_ = _in_place("squeeze_", squeeze)
-Tensor.unsqueeze_ = _in_place("unsqueeze_", unsqueeze)
-Tensor.transpose_ = _in_place("transpose_", transpose)
-Tensor.t_ = _in_place("t_", t)
-Tensor.swapdims_ = _in_place("swapdims_", swapdims)
-Tensor.swapaxes_ = _in_place("swapaxes_", swapaxes)
-Tensor.as_strided_ = _in_place("as_strided_", as_strided)
+Tensor.squeeze_ = _in_place(squeeze)
+Tensor.unsqueeze_ = _in_place(unsqueeze)
+Tensor.transpose_ = _in_place(transpose)
+Tensor.t_ = _in_place(t)
+Tensor.swapdims_ = _in_place(swapdims)
+Tensor.swapaxes_ = _in_place(swapaxes)
+Tensor.as_strided_ = _in_place(as_strided)

@@ -12,9 +12,9 @@ from typing import Any
 from .. import _dtype
 from .._config import grad_enabled
 from .._errors import ArgumentError, CallError
-from ..tensor._node import RemovableHandle, add_hook
 from ..dispatcher import _fallback
 from ..dispatcher._call import write
+from ..tensor._node import RemovableHandle, add_hook
 from ..tensor._storage import tick
 from ..tensor._tensor import Tensor
 
@@ -180,7 +180,7 @@ class Optimizer:
             for group in self.param_groups:
                 batches: dict[Any, Any] = {}
                 for param in group["params"]:
-                    grad = param._grad
+                    grad = getattr(param, "_grad_slot", None)
                     if grad is None:
                         continue
                     found = batches.get(param._kind)
@@ -354,7 +354,9 @@ def _parts(value: Tensor | None) -> Any:
 
 def _mark_written(tensors: Iterable[Tensor], stamp: int) -> None:
     for tensor in tensors:
-        storage = tensor._storage or tensor.untyped_storage()
+        storage = tensor._storage
+        if storage is None:
+            storage = tensor.untyped_storage()
         storage.version += 1
         storage.stamp = stamp
 

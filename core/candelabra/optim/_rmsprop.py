@@ -47,7 +47,7 @@ class RMSprop(Optimizer):
     ) -> None:
         check_options("RMSprop", lr, eps, weight_decay)
         check_range("RMSprop", momentum >= 0, "momentum must not be negative", momentum=momentum)
-        check_range("RMSprop", 0 <= alpha, "alpha must not be negative", alpha=alpha)
+        check_range("RMSprop", alpha >= 0, "alpha must not be negative", alpha=alpha)
         defaults = {
             "lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum,
             "centered": centered, "maximize": maximize,

@@ -63,7 +63,19 @@ def make_view(array: Any, kind: Any, base: Tensor) -> Tensor:
     return tensor
 
 
-class Tensor:
+if TYPE_CHECKING:
+
+    class _Open(type):
+        """Families attach methods to Tensor: `Tensor.reshape = reshape`."""
+
+        def __getattr__(cls, name: str) -> Any: ...
+        def __setattr__(cls, name: str, value: Any) -> None: ...
+
+else:
+    _Open = type
+
+
+class Tensor(metaclass=_Open):
     """A multi-dimensional array of one dtype on one device.
 
     `Tensor(*sizes)` is uninitialised memory of the default dtype, `Tensor(data)` a float copy of a sequence; prefer
@@ -470,8 +482,10 @@ class Tensor:
 
     @property
     def data(self) -> Tensor:
-        """The same memory without history; writes through it are not recorded."""
-        return self.detach()
+        """The same memory without history; writes through it are neither recorded nor counted."""
+        tensor = make_tensor(self._array, self._kind)
+        tensor._storage = Storage(self.untyped_storage()._handle, self._kind)
+        return tensor
 
     @data.setter
     def data(self, value: Tensor) -> None:

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The full path of a call: normalise, check, promote, choose, run, record; and what to do where there is no kernel."""
+
+from __future__ import annotations
+
+import functools
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._config import grad_enabled
+from .._dtype import dtype
+from .._errors import (
+    BackendError,
+    CallError,
+    CandelabraError,
+    DeviceError,
+    MissingKernelError,
+    OutOfMemoryError,
+)
+from ..tensor._tensor import Tensor, make_tensor, make_view
+from . import _fallback
+from ._bind import is_scalar, named_value
+from ._kind import Kind, canonical_device, kind_of
+from ._plans import add_plan, remember, wrap_results
+from ._record import record
+
+if TYPE_CHECKING:
+    from ..op._declare import Op
+
+# Kernels follow IEEE 754 in silence, as other tensor libraries do; NumPy would warn at each nan and infinity.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"candelabra(_xp|_cpu|\.dispatcher)")
+
+
+def dispatch(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
+    """Runs `op` on bound public arguments: normalises, checks, promotes, chooses, runs, records."""
+    public = args
+    if op.front is not None:
+        args = op.front(*args)
+    args, tensors = check_operands(op, args)
+    kind = tensors[0]._kind
+    if any(t._kind.device is not kind.device for t in tensors):
+        args, tensors = _to_one_device(op, args, tensors)
+        kind = tensors[0]._kind
+    recording = op.differentiable and any(t._node is not None for t in tensors) and grad_enabled.get()
+    compute, results = op.infer_dtypes(args)
+    kernel = find_kernel(op, kind.backend, compute)
+    if op.body is not None and (kernel is None or (recording and not op.vjps)) and not (kind.is_meta and op.shape):
+        return _run_body(op, public, args, kind, recording)
+    given = args
+    args = _cast_operands(op, args, compute)
+    if kind.is_meta:
+        out = _run_meta(op, args, kind, results)
+    else:
+        if op.shape is not None:
+            op.shape(*args)
+        if kernel is None:
+            return _run_fallback(op, public, tensors, kind, compute)
+        out = wrap_results(run_kernel(op, kernel, args), kind, results)
+        if _fallback.observers:
+            _fallback.tell(op.name, kind.backend.name, "kernel")
+        else:
+            remember(op, public, given, args, kind, compute, kernel, results, key)
+    if recording and op.records:
+        record(op, args, out)
+    return out
+
+
+def check_operands(op: Op, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Tensor]]:
+    """The tensors among the operands; NumPy scalars become Python's; refuses what is neither tensor nor number."""
+    tensors: list[Tensor] = []
+    for i, param in zip(op.operands, op.operand_params, strict=True):
+        value = args[i]
+        if isinstance(value, Tensor):
+            tensors.append(value)
+        elif value is None and param.optional:
+            continue
+        elif param.is_list:
+            if not isinstance(value, (list, tuple)) or not all(isinstance(v, Tensor) for v in value):
+                raise CallError(f"{op.name}: {param.name} must be a sequence of tensors, got {named_value(value)}")
+            tensors.extend(value)
+            args = (*args[:i], list(value), *args[i + 1 :])
+        elif not (param.takes_scalar and is_scalar(value)):
+            raise CallError(f"{op.name}: {param.name} must be a tensor, got {named_value(value)}")
+        elif isinstance(value, np.generic):
+            args = (*args[:i], value.item(), *args[i + 1 :])
+    if not tensors:
+        if op.operands and all(is_scalar(args[i]) for i in op.operands if args[i] is not None):
+            raise CallError(f"{op.name}: needs at least one tensor, got numbers only; wrap one in candelabra.tensor")
+        raise CallError(f"{op.name}: needs at least one tensor, got none")
+    return args, tensors
+
+
+def _to_one_device(op: Op, args: tuple[Any, ...], tensors: list[Tensor]) -> tuple[tuple[Any, ...], list[Tensor]]:
+    """Moves 0-d host tensors beside the others; refuses any other mixture."""
+    devices = {t._kind.device for t in tensors if t._array.shape or not t._kind.backend.capabilities.host_memory}
+    if len(devices) != 1:
+        listed = ", ".join(sorted(str(t._kind.device) for t in tensors))
+        raise DeviceError(f"{op.name}: tensors must be on one device, got {listed}; move them with .to(device)")
+    target = devices.pop()
+
+    def move(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return value if value._kind.device is target else value.to(target)
+        return [move(v) for v in value] if isinstance(value, list) else value
+
+    args = tuple(move(value) if i in op.operands else value for i, value in enumerate(args))
+    return check_operands(op, args)
+
+
+def _cast_operands(op: Op, args: tuple[Any, ...], compute: dtype) -> tuple[Any, ...]:
+    """Promoted operands in the dtype to compute in; index and condition operands stay as they are."""
+    cast = None
+    for i in op.promoted:
+        value = args[i]
+        if isinstance(value, Tensor):
+            if value._kind.dtype is compute:
+                continue
+            value = value.to(compute)
+        elif type(value) is list:
+            if all(v._kind.dtype is compute for v in value):
+                continue
+            value = [v.to(compute) for v in value]
+        elif value is not None:
+            exact = _scalar(op, value, compute)
+            if exact is value:
+                continue
+            value = exact
+        else:
+            continue
+        cast = cast or list(args)
+        cast[i] = value
+    return args if cast is None else tuple(cast)
+
+
+def _scalar(op: Op, value: Any, compute: dtype) -> Any:
+    """A Python number of `compute`'s category; integers wrap as the cast of a tensor would."""
+    category = compute.category
+    if category == 2:
+        return value if type(value) is float else float(value)
+    if category == 1:
+        number = int(value)
+        bits = compute.itemsize * 8
+        if compute.is_signed:
+            return (number + (1 << (bits - 1))) % (1 << bits) - (1 << (bits - 1))
+        return number % (1 << bits)
+    return bool(value) if category == 0 else complex(value)
+
+
+def find_kernel(op: Op, backend: Any, compute: dtype) -> Any:
+    """The backend's kernel, else a kernel pack's, for this op and dtype, or None; resolved once."""
+    key = (backend.name, compute)
+    try:
+        return op.kernels[key]
+    except KeyError:
+        pass
+    kernel = None
+    if compute in backend.capabilities.compute_dtypes or op.moves_data:
+        kernel = backend.kernel(op.name, compute)
+    op.kernels[key] = kernel
+    return kernel
+
+
+def run_kernel(op: Op, kernel: Any, args: tuple[Any, ...]) -> Any:
+    """Calls a kernel with handles; wraps foreign errors with the op and its operands."""
+    handles = [
+        value._array
+        if isinstance(value, Tensor)
+        else [v._array for v in value]
+        if i in op.operands and type(value) is list
+        else value
+        for i, value in enumerate(args)
+    ]
+    try:
+        with np.errstate(all="ignore"):  # where warnings are errors, the short path failed and this one must not
+            return kernel(*handles)
+    except CandelabraError:
+        raise
+    except MemoryError as error:
+        raise OutOfMemoryError(f"{op.name}: out of memory, got operands {describe(op, args)}") from error
+    except Exception as error:
+        raise BackendError(
+            f"{op.name}: kernel failed with {type(error).__name__}: {error}, got operands {describe(op, args)}"
+        ) from error
+
+
+def describe(op: Op, args: tuple[Any, ...]) -> str:
+    """Operands in words, for messages: `(2, 3) float32, (3,) int64`."""
+    flat: list[Any] = []
+    for i in op.operands:
+        flat.extend(args[i] if isinstance(args[i], (list, tuple)) else [args[i]])
+    return ", ".join(
+        f"{tuple(v.shape)} {v.dtype.name}" if isinstance(v, Tensor) else repr(v) for v in flat if v is not None
+    )
+
+
+def _run_meta(op: Op, args: tuple[Any, ...], kind: Kind, results: Any) -> Any:
+    if op.shape is None:
+        raise MissingKernelError(f"{op.name}: result shape depends on the data, got meta tensors; use another device")
+    shapes = op.shape(*args)
+    if type(results) is not tuple:
+        return make_tensor(kind.backend.allocate(tuple(shapes), results, 0), kind.with_dtype(results))
+    return tuple(
+        make_tensor(kind.backend.allocate(tuple(s), d, 0), kind.with_dtype(d))
+        for s, d in zip(shapes, results, strict=True)
+    )
+
+
+def _run_body(op: Op, public: tuple[Any, ...], args: tuple[Any, ...], kind: Kind, recording: bool) -> Any:
+    """The op by its definition; its own gradient rule, where it has one, replaces that of the parts."""
+    if _fallback.observers:
+        _fallback.tell(op.name, kind.backend.name, "body")
+    assert op.body is not None
+    if op.differentiable and not (recording and op.vjps):
+        return op.call_body(public)
+    token = grad_enabled.set(False)
+    try:
+        out = op.call_body(public)
+    finally:
+        grad_enabled.reset(token)
+    if not recording:
+        return out
+    if any(out is v for v in args):
+        out = out.alias()
+    for part in out if type(out) is tuple else (out,):
+        if part._base is not None and not any(isinstance(v, Tensor) and v._storage is part._storage for v in args):
+            part._base = None  # a view of what the body made: that has no history, so it must not be taken for the base
+    record(op, args, out)
+    return out
+
+
+def _run_fallback(op: Op, public: tuple[Any, ...], tensors: list[Tensor], kind: Kind, compute: dtype) -> Any:
+    """No kernel and no body: the host computes if the user allowed it, else MissingKernelError."""
+    ledger = _fallback.active_ledger.get()
+    host = canonical_device("cpu") if ledger is not None else None
+    if ledger is None or host is kind.device:
+        raise MissingKernelError(
+            f'{op.name}: no kernel on device "{kind.device}" for this dtype, got {compute.name} operands '
+            f"{describe(op, op.front(*public) if op.front else public)}; {_who_has(op, compute)}, or allow the host to compute with "
+            "candelabra.allow_fallback()"
+        )
+    _fallback.tell(op.name, kind.backend.name, "fallback")
+    start = time.perf_counter()
+    moved = sum(t.nbytes for t in tensors)
+    out = dispatch(op, tuple(_moved(value, host) for value in public))
+    back = _moved(out, kind.device)
+    moved += sum(t.nbytes for t in (back if isinstance(back, tuple) else (back,)))
+    ledger.count(op.name, str(kind.device), moved, time.perf_counter() - start)
+    return back
+
+
+def _moved(value: Any, device: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    return type(value)(_moved(v, device) for v in value) if isinstance(value, (list, tuple)) else value
+
+
+def _who_has(op: Op, compute: dtype) -> str:
+    from ._plugins import _loaded
+
+    able = [b.name for b in _loaded.values() if b.name != "meta" and find_kernel(op, b, compute) is not None]
+    return f"backends that have one: {', '.join(able) or 'none loaded'}"
+
+
+def dispatch_view(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
+    """Runs a view op: new strides over the same memory, recorded like any op."""
+    input = args[0]
+    if not isinstance(input, Tensor):
+        raise CallError(f"{op.name}: input must be a tensor, got {named_value(input)}")
+    if op.front is not None:
+        args = op.front(*args)
+    kind = input._kind
+    backend = kind.backend
+    short = backend.view_kernels().get(op.name)
+    array = None if short is None else short(input._array, *args[1:])
+    if array is None:
+        shape, strides, offset = op.geometry(tuple(input._array.shape), backend.strides(input._array), *args[1:])
+        array = backend.view(input._array, shape, strides, offset)
+    out = make_view(array, kind, input)
+    if _fallback.observers:
+        _fallback.tell(op.name, backend.name, "view")
+    elif key is not None and args[0] is input and op.remembers:
+        add_plan(op, key, (short, args[1:]))
+    if input._node is not None and op.records and grad_enabled.get():
+        record(op, args, out)
+    return out
+
+
+def dispatch_factory(op: Op, args: tuple[Any, ...], dtype_: Any, device: Any) -> Any:
+    """Runs an op without operands: the device is an argument."""
+    target = canonical_device(device)
+    if op.front is not None:
+        args = op.front(*args)
+    result = op.factory_dtype(args, dtype_)
+    kind = kind_of(target, result)
+    if kind.is_meta:
+        return make_tensor(kind.backend.allocate(tuple(op.shape(*args)), result, 0), kind)
+    op.shape(*args)
+    kernel = kind.backend.kernels().get(op.name) or functools.partial(op.host_kernel, kind.backend)
+    try:
+        return make_tensor(kernel(*args, result, kind.index), kind)
+    except CandelabraError:
+        raise
+    except MemoryError as error:
+        raise OutOfMemoryError(f"{op.name}: out of memory, got {args} {result.name} on {target}") from error

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing into tensors: `out=`, in-place forms, and the bookkeeping of a write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._config import grad_enabled
+from .._dtype import can_cast
+from .._errors import AutogradError, CallError, DeviceError, DTypeError, ShapeError
+from ..tensor._storage import Storage
+from ..tensor._tensor import Tensor
+from ._bind import bind, named_value
+from ._dispatch import dispatch
+from ._record import rebase, with_node
+
+if TYPE_CHECKING:
+    from ..op._declare import Op
+
+
+def write_out(op: Op, args: tuple[Any, ...], out: Any) -> Any:
+    """`op(..., out=out)`: checks dtype and device, resizes an empty `out`, writes without recording.
+
+    Raises:
+        AutogradError: an operand or `out` requires a gradient.
+        DTypeError: the result cannot be cast to `out`'s dtype.
+        ShapeError: `out` has another shape and is not empty.
+    """
+    flat = [
+        v for i in op.operands if i < len(args) for v in (args[i] if isinstance(args[i], (list, tuple)) else [args[i]])
+    ]
+    outs = out if isinstance(out, (tuple, list)) else [out]
+    if grad_enabled.get() and any(isinstance(v, Tensor) and v._node is not None for v in (*flat, *outs)):
+        raise AutogradError(
+            f"{op.name}: out= is not differentiated, got an operand that requires a gradient; leave out="
+        )
+    return store_out(op, dispatch(op, args), out)
+
+
+def store_out(op: Op, result: Any, out: Any) -> Any:
+    pairs = list(zip(result, out, strict=True)) if isinstance(result, tuple) else [(result, out)]
+    for value, target in pairs:
+        if not isinstance(target, Tensor):
+            raise CallError(f"{op.name}: out must be a tensor, got {named_value(target)}")
+        if target._kind.device is not value._kind.device:
+            raise DeviceError(
+                f'{op.name}: out must be on the operands\' device, got "{target.device}" for "{value.device}"'
+            )
+        if not can_cast(value._kind.dtype, target._kind.dtype):
+            raise DTypeError(
+                f"{op.name}: result cannot be cast to out, got {value.dtype.name} for out of {target.dtype.name}"
+            )
+        if target._array.shape != value._array.shape and target.numel():
+            raise ShapeError(
+                f"{op.name}: out must have the result's shape, got {tuple(target.shape)} for {tuple(value.shape)}; "
+                "pass an empty tensor to have it resized"
+            )
+    for value, target in pairs:
+        if target._array.shape != value._array.shape:
+            target.data = value.to(target._kind.dtype, copy=True)
+        else:
+            write(target, value)
+    return out
+
+
+def write(target: Tensor, value: Tensor) -> None:
+    """Copies `value` (same or broadcastable shape) into `target`'s memory and counts the write; nothing is recorded."""
+    if value._kind is not target._kind:
+        with_kind = value.detach().to(device=target._kind.device, dtype=target._kind.dtype)
+    else:
+        with_kind = value
+    backend = target._kind.backend
+    source = with_kind._array
+    if (
+        with_kind._storage is not None
+        and target._storage is not None
+        and with_kind._storage._handle is target._storage._handle
+    ):
+        source = backend.copy(source)  # may overlap
+    backend.write(target._array, source)
+    mark_written(target)
+
+
+def mark_written(target: Tensor) -> None:
+    """Counts an in-place write to `target`'s memory."""
+    storage = target._storage
+    if storage is None:
+        storage = target._storage = Storage(target._array, target._kind)
+    storage.mark_written()
+
+
+def inplace(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    """`tensor.op_(...)`: the op's result written over its first operand, with history.
+
+    Raises:
+        AutogradError: the target is a leaf that requires a gradient.
+        ShapeError: the result is larger than the target, or the target's elements overlap.
+        DTypeError: the result cannot be cast to the target's dtype.
+    """
+    args = bind(op, args, kwargs)
+    target = args[0]
+    check_writable(op.name + "_", target)
+    recording = (
+        grad_enabled.get()
+        and op.differentiable
+        and any(
+            isinstance(v, Tensor) and v._node is not None
+            for i in range(len(args))
+            for v in (args[i] if isinstance(args[i], (list, tuple)) else [args[i]])
+        )
+    )
+    if recording:
+        # The rules may read the overwritten operand: they get a copy made before the write.
+        stand_in = target.clone() if op.reads_first else with_node(target, target._node)
+        result = dispatch(op, (stand_in, *args[1:]))
+    else:
+        token = grad_enabled.set(False)
+        try:
+            result = dispatch(op, args)
+        finally:
+            grad_enabled.reset(token)
+    _check_inplace_result(op, target, result)
+    write(target, result)
+    if recording and result._node is not None:
+        if result._kind is not target._kind:
+            result = result.to(target._kind.dtype)
+        rebase(target, result)
+    return target
+
+
+def check_writable(what: str, target: Any) -> None:
+    """Refuses targets of in-place writes that have no element of their own for each position, or leaves with grad."""
+    if not isinstance(target, Tensor):
+        raise CallError(f"{what}: target must be a tensor, got {named_value(target)}")
+    if target._node is not None and grad_enabled.get():
+        base = target._base
+        if target.is_leaf or (base is not None and base._node is not None and base.is_leaf):
+            raise AutogradError(
+                f"{what}: a leaf that requires a gradient cannot be changed in place, got shape {tuple(target.shape)}; "
+                "use candelabra.no_grad() or an op without the underscore"
+            )
+    if target._storage is not None and not target._kind.is_meta:
+        strides = target._kind.backend.strides(target._array)
+        if any(st == 0 and s > 1 for s, st in zip(target._array.shape, strides, strict=True)):
+            raise ShapeError(
+                f"{what}: several positions share one element, got shape {tuple(target.shape)} with strides {strides}; "
+                "clone the tensor first"
+            )
+
+
+def _check_inplace_result(op: Op, target: Tensor, result: Any) -> None:
+    if result._array.shape != target._array.shape:
+        shape = tuple(result._array.shape)
+        raise ShapeError(f"{op.name}_: result must keep the target's shape, got {shape} for {tuple(target.shape)}")
+    if not can_cast(result._kind.dtype, target._kind.dtype):
+        raise DTypeError(
+            f"{op.name}_: result cannot be cast to the target, got {result.dtype.name} for {target.dtype.name}"
+        )

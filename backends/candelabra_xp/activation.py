@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from ._kernel import kernel
-from .exponential import half_square_exp, in_double, scaled_erfc
+from .exponential import SCALED_DOUBLE, SCALED_FLOAT32, quotient
 from .trigonometric import sigmoid
 
 
@@ -68,30 +68,28 @@ TANH_LINEAR = 2 * math.sqrt(2 / math.pi)
 TANH_CUBIC = 0.044715 * TANH_LINEAR  # Hendrycks and Gimpel (2016)
 
 
-def normal(xp: Any, x: Any, single: bool) -> tuple[Any, Any]:
+def normal(xp: Any, x: Any) -> tuple[Any, Any]:
     """The normal distribution function at `x`, and exp(-x^2 / 2); both with all their digits in the tails."""
-    a = xp.minimum(xp.abs(x), 39.0)  # beyond, both tails are 0
-    bell = half_square_exp(xp, a, single)
-    tail = bell * scaled_erfc(xp, a * math.sqrt(0.5), single) * 0.5
+    a = xp.minimum(xp.abs(x), 39.0)  # beyond, both are 0
+    if x.dtype.itemsize == 8:
+        head = a.astype("float32").astype("float64")
+        bell = xp.exp(head * head * -0.5) * xp.exp((head - a) * (head + a) * 0.5)
+        tail = bell * quotient(xp, SCALED_DOUBLE, a * math.sqrt(0.5)) * 0.5
+    else:
+        # The exponent's rounding, which the exponential would magnify, is made up for to first order.
+        wide = a.astype("float64")
+        exponent = wide * wide * -0.5
+        head = exponent.astype("float32")
+        bell = xp.exp(head) * ((exponent - head).astype("float32") + 1.0)
+        tail = bell * quotient(xp, SCALED_FLOAT32, a * math.sqrt(0.5)) * 0.5
     sign = xp.copysign(1.0, x)
     return (1.0 + sign) * 0.5 - sign * tail, bell
-
-
-@in_double
-def _gelu(xp: Any, x: Any, single: bool) -> Any:
-    return x * normal(xp, x, single)[0]
-
-
-@in_double
-def _gelu_slope(xp: Any, x: Any, single: bool) -> Any:
-    share, bell = normal(xp, x, single)
-    return share + xp.minimum(xp.maximum(x, -39.0), 39.0) * bell * (1 / math.sqrt(2 * math.pi))
 
 
 @kernel
 def gelu(xp: Any, input: Any, approximate: str) -> Any:
     if approximate == "none":
-        return _gelu(xp, input)
+        return input * normal(xp, input)[0]
     # (1 + tanh(u)) / 2 is sigmoid(2 u), which keeps its digits where tanh is near -1.
     return input * sigmoid(xp, input * (input * input * TANH_CUBIC + TANH_LINEAR))
 
@@ -99,7 +97,9 @@ def gelu(xp: Any, input: Any, approximate: str) -> Any:
 @kernel
 def gelu_backward(xp: Any, grad_output: Any, input: Any, approximate: str) -> Any:
     if approximate == "none":
-        return grad_output * _gelu_slope(xp, input)
+        share, bell = normal(xp, input)
+        near = xp.minimum(xp.maximum(input, -39.0), 39.0)  # infinity times a bell of 0 would be nan
+        return grad_output * (share + near * bell * (1 / math.sqrt(2 * math.pi)))
     square = input * input
     gate = sigmoid(xp, input * (square * TANH_CUBIC + TANH_LINEAR))
     return grad_output * (gate + gate * (1.0 - gate) * input * (square * (3 * TANH_CUBIC) + TANH_LINEAR))

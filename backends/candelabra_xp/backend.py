@@ -118,9 +118,9 @@ class XpBackend(Backend):
             return None
         if dtype in self.narrow and op not in MOVES:
             found = widened(found, dtype.numpy, self.narrow[dtype])
-        return self.adapt(found)
+        return self.adapt(op, found)
 
-    def adapt(self, kernel: Kernel) -> Kernel:
+    def adapt(self, op: str, kernel: Kernel) -> Kernel:
         """A kernel of handles from one of the module's arrays. Default: they are the same."""
         return kernel
 

@@ -1,91 +1,194 @@
 # SPDX-License-Identifier: Apache-2.0
 """A backend over a functional NumPy-shaped module, whose arrays never change: views and writes are made of them here.
 
-A handle is a look (shape, strides, offset) at a cell that holds one flat, immutable array. All views of a tensor share
-its cell; a write puts another array into it. Reading a handle gives the module's array: the flat array reshaped when the
-look is plain, else gathered by index.
+A handle is a look (shape, strides, offset) at a cell that holds one immutable array in row-major order. All views of a
+tensor share its cell; a write puts another array into it. Reading a handle that shows its whole cell as it is costs
+nothing; a transposition or expansion of it is one; any other look takes its elements by position.
+
+Functions given to `compiled` take arrays and numbers alone, positions among them, so that a module that compiles does
+so once for each combination of shapes and attributes, whatever the strides and offsets of views.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from candelabra._dtype import dtype
-from candelabra._shape import Shape, contiguous_strides, is_contiguous
+from candelabra._errors import ShapeError
+from candelabra._shape import Shape, basic_index_geometry, contiguous_strides, is_contiguous
 from candelabra.dispatcher.backend import Handle, Kernel
+from candelabra.op import ops
 
 from .backend import XpBackend
 
+MOST_ATTRIBUTES = 256
+"""Combinations of attributes an op is compiled for; whatever takes more (a number that changes with each step) is
+computed function by function."""
+
+_addresses = itertools.count(1 << 44, 1 << 44)
+
 
 class Cell:
-    """The memory of a tensor and its views: one flat array, replaced as a whole by each write."""
+    """The memory of a tensor and its views: one array, replaced by another of its shape and dtype by each write."""
 
-    __slots__ = ("flat",)
+    __slots__ = ("_address", "array")
 
-    def __init__(self, flat: Any) -> None:
-        self.flat = flat
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self._address = 0
+
+    @property
+    def address(self) -> int:
+        """A number that stands for an address: those of two cells are further apart than any memory is large."""
+        if not self._address:
+            self._address = next(_addresses)
+        return self._address
 
 
-@dataclass(frozen=True, eq=False, slots=True)
 class Look:
-    """A handle: shape, strides and offset (in elements) over a cell."""
+    """A handle: what a tensor sees of a cell.
 
-    cell: Cell
-    shape: Shape
-    element_strides: Shape
-    offset: int = 0
+    Attributes:
+        cell: the memory.
+        shape: sizes of the dims.
+        steps: strides in elements, or None where the look shows its cell's array as it is.
+        offset: of the first element, in elements.
+        dtype: the elements are seen as; the cell's own but for views of another dtype.
+    """
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """NumPy's dtype of the elements."""
-        return np.dtype(self.cell.flat.dtype)
+    __slots__ = ("cell", "dtype", "offset", "shape", "steps")
 
-    @property
-    def is_plain(self) -> bool:
-        """True when the look shows the whole cell in row-major order."""
-        whole = math.prod(self.shape) == math.prod(self.cell.flat.shape)
-        return whole and not self.offset and is_contiguous(self.shape, self.element_strides)
+    def __init__(self, cell: Cell, shape: Shape, steps: Shape | None, offset: int, dtype: np.dtype[Any]) -> None:
+        self.cell = cell
+        self.shape = shape
+        self.steps = steps
+        self.offset = offset
+        self.dtype = dtype
 
 
-@functools.lru_cache(maxsize=1024)
-def positions(shape: Shape, strides: Shape, offset: int) -> np.ndarray[Any, Any]:
-    """Places in the flat array of each element of a look."""
-    index = np.full(shape, offset, np.int64)
-    for i, (size, stride) in enumerate(zip(shape, strides, strict=True)):
-        index += (np.arange(size) * stride).reshape((size,) + (1,) * (len(shape) - i - 1))
+@functools.lru_cache(maxsize=4096)
+def arrangement(shape: Shape, steps: Shape, offset: int, size: int) -> tuple[Shape, Shape, Shape] | None:
+    """How a look on `size` elements comes of all of them without taking any: by reshape, transpose and broadcast.
+
+    Returns:
+        (sizes in the order of memory, axes in the order of the look, shape to broadcast); None where it does not.
+    """
+    dims = [i for i, (n, step) in enumerate(zip(shape, steps, strict=True)) if n != 1 and step]
+    in_memory = sorted(dims, key=lambda i: -steps[i])
+    sizes = tuple(shape[i] for i in in_memory)
+    if offset or math.prod(sizes) != size or not is_contiguous(sizes, tuple(steps[i] for i in in_memory)):
+        return None
+    axes = tuple(in_memory.index(i) for i in dims)
+    return sizes, axes, tuple(n if i in dims else 1 for i, n in enumerate(shape))
+
+
+def positions(xp: Any, shape: Shape, place: Any) -> Any:
+    """Places in the flat array of each element of a look; `place` is an array (offset, *strides)."""
+    index = place[0]
+    for i, size in enumerate(shape):
+        index = index + (xp.arange(size) * place[i + 1]).reshape((size,) + (1,) * (len(shape) - i - 1))
     return index
 
 
 class FunctionalBackend(XpBackend):
-    """Subclass, name the module as `xp`, and say how elements are put into an immutable array."""
+    """Subclass, name the module as `xp`, and say how elements are put into an immutable array.
+
+    A module that compiles overrides `compiled`; one with several devices `on_device`, `from_host` and `index_of`.
+    """
 
     handle_type = Look
 
     @abstractmethod
-    def put(self, flat: Any, index: np.ndarray[Any, Any], values: Any) -> Any:
+    def put(self, flat: Any, index: Any, values: Any) -> Any:
         """A copy of a flat array with `values` at `index`, both of one shape."""
 
+    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A faster form of a function of arrays (and lists of them), numbers and None. Default: the function itself."""
+        return function
+
+    def on_device(self, index: int) -> contextlib.AbstractContextManager[Any]:
+        """Where arrays made without operands go inside the block. Default: the module's only device."""
+        return contextlib.nullcontext()
+
+    # -- arrays and looks ------------------------------------------------------------------------------------------
+
     def hold(self, array: Any) -> Look:
-        """A handle on a fresh array of the module."""
-        shape = tuple(array.shape)
-        return Look(Cell(array.reshape(-1)), shape, contiguous_strides(shape))
+        """A handle on an array of the module."""
+        return Look(Cell(array), array.shape, None, 0, array.dtype)
 
     def read(self, handle: Look) -> Any:
         """The module's array of a handle."""
-        if handle.is_plain:
-            return handle.cell.flat.reshape(handle.shape)
-        index = positions(handle.shape, handle.element_strides, handle.offset)
-        return self.xp.take(handle.cell.flat, index) if index.size else self.xp.zeros(handle.shape, handle.dtype)
+        steps = handle.steps
+        if steps is None:
+            return handle.cell.array
+        xp, shape = self.xp, handle.shape
+        array = self._seen_as(handle.cell.array, handle.dtype)
+        moves = arrangement(shape, steps, handle.offset, math.prod(array.shape))
+        if moves is not None:
+            sizes, axes, kept = moves
+            return self._function(
+                ("move", shape, moves),
+                lambda a: xp.broadcast_to(a.reshape(sizes).transpose(axes).reshape(kept), shape),
+            )(array)
+        if 0 in shape:
+            return xp.zeros(shape, handle.dtype)
+        take = self._function(
+            ("take", shape), lambda a, place: xp.take(a.reshape(-1), positions(xp, shape, place))
+        )
+        return take(array, np.array((handle.offset, *steps)))
+
+    def write(self, target: Look, source: Look) -> None:
+        xp, shape, cell = self.xp, target.shape, target.cell
+        values, old = self.read(source), cell.array
+        steps = target.steps
+        if steps is None and values.shape == shape:
+            cell.array = values
+        elif 0 not in shape:
+            array = self._seen_as(old, target.dtype)
+            whole = steps is None or (math.prod(shape) == math.prod(array.shape) and is_contiguous(shape, steps))
+            if whole and not target.offset:
+                whole_shape = array.shape
+                spread = self._function(
+                    ("spread", shape, whole_shape), lambda v: xp.broadcast_to(v, shape).reshape(whole_shape)
+                )
+                array = spread(values)
+            else:
+                put = self._function(("put", shape), functools.partial(self._put_at, shape))
+                array = put(array, values, np.array((target.offset, *steps)))
+            cell.array = self._seen_as(array, old.dtype).reshape(old.shape)
+
+    def _put_at(self, shape: Shape, array: Any, values: Any, place: Any) -> Any:
+        index = positions(self.xp, shape, place)
+        return self.put(array.reshape(-1), index, self.xp.broadcast_to(values, shape)).reshape(array.shape)
+
+    @staticmethod
+    def _seen_as(array: Any, dtype: np.dtype[Any]) -> Any:
+        return array if array.dtype == dtype else array.reshape(-1).view(dtype)
+
+    @functools.cached_property
+    def _functions(self) -> dict[Any, Callable[..., Any]]:
+        return {}
+
+    def _function(self, key: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` compiled, once for each key."""
+        found = self._functions.get(key)
+        if found is None:
+            found = self._functions[key] = self.compiled(function)
+        return found
+
+    # -- the contract ----------------------------------------------------------------------------------------------
 
     def allocate(self, shape: Shape, dtype: dtype, index: int) -> Look:
-        return self.hold(self.xp.zeros(shape, dtype=dtype.numpy))
+        with self.on_device(index):
+            return self.hold(self.xp.zeros(shape, dtype=dtype.numpy))
 
     def from_host(self, array: np.ndarray[Any, Any], index: int) -> Look:
         return self.hold(self.xp.asarray(np.array(array)))
@@ -93,58 +196,131 @@ class FunctionalBackend(XpBackend):
     def to_host(self, handle: Look) -> np.ndarray[Any, Any]:
         return np.array(self.read(handle))
 
-    @functools.cached_property
-    def _on_all_looks(self) -> dict[str, Kernel]:
-        return {name: self._on_looks(kernel) for name, kernel in self._table.items()}
-
-    def kernels(self) -> Mapping[str, Kernel]:
-        return self._on_all_looks
-
-    def adapt(self, kernel: Kernel) -> Kernel:
-        return self._on_looks(kernel)
-
-    def _on_looks(self, kernel: Kernel) -> Kernel:
-        def read(value: Any) -> Any:
-            if type(value) is Look:
-                return self.read(value)
-            return [read(v) for v in value] if type(value) is list else value
-
-        def call(*args: Any) -> Any:
-            result = kernel(*[read(a) for a in args])
-            return tuple(map(self.hold, result)) if isinstance(result, tuple) else self.hold(result)
-
-        return call
-
     def wrap(self, result: Any, dtype: dtype) -> Look:
         return self.hold(self.xp.asarray(result, dtype=dtype.numpy))
 
     def strides(self, handle: Look) -> Shape:
-        return handle.element_strides
+        return contiguous_strides(handle.shape) if handle.steps is None else handle.steps
 
     def view(self, handle: Look, shape: Shape, strides: Shape, offset: int) -> Look:
-        return Look(handle.cell, tuple(shape), tuple(strides), handle.offset + offset)
-
-    def view_kernels(self) -> Mapping[str, Kernel]:
-        return {}
+        return Look(handle.cell, tuple(shape), tuple(strides), handle.offset + offset, handle.dtype)
 
     def basic_index(self, handle: Look, key: tuple[Any, ...]) -> Look:
-        from candelabra._shape import basic_index_geometry
+        return self.view(handle, *basic_index_geometry(handle.shape, self.strides(handle), key))
 
-        return self.view(handle, *basic_index_geometry(handle.shape, handle.element_strides, key))
+    def view_kernels(self) -> Mapping[str, Kernel]:
+        return {"view_dtype": self.view_dtype}
 
-    def write(self, target: Look, source: Look) -> None:
-        values = self.xp.broadcast_to(self.read(source), target.shape)
-        if target.is_plain:
-            target.cell.flat = values.reshape(-1)
-        elif math.prod(target.shape):
-            index = positions(target.shape, target.element_strides, target.offset)
-            target.cell.flat = self.put(target.cell.flat, index, values)
+    def view_dtype(self, handle: Look, dtype: np.dtype[Any]) -> Look:
+        """The same memory as elements of another dtype; the last dim grows or shrinks with the item size."""
+        old, new = handle.dtype.itemsize, dtype.itemsize
+        steps, shape = self.strides(handle), handle.shape
+        if old == new:
+            return Look(handle.cell, shape, steps, handle.offset, dtype)
+        if handle.offset * old % new or handle.cell.array.nbytes % new:
+            raise ShapeError(f"view: memory must hold whole elements, got an offset of {handle.offset} for {dtype}")
+        shape = (*shape[:-1], shape[-1] * old // new)
+        steps = (*[step * old // new for step in steps[:-1]], 1)
+        return Look(handle.cell, shape, steps, handle.offset * old // new, dtype)
 
     def copy(self, handle: Look) -> Look:
         return self.hold(self.read(handle))
 
     def data_ptr(self, handle: Handle) -> int:
-        return id(handle.cell) + handle.offset * handle.dtype.itemsize
+        return handle.cell.address + handle.offset * handle.dtype.itemsize
 
     def storage_nbytes(self, handle: Look) -> int:
-        return math.prod(handle.cell.flat.shape) * handle.dtype.itemsize
+        return handle.cell.array.nbytes
+
+    # -- kernels ---------------------------------------------------------------------------------------------------
+
+    def kernels(self) -> Mapping[str, Kernel]:
+        return self._on_all_looks
+
+    @functools.cached_property
+    def _on_all_looks(self) -> dict[str, Kernel]:
+        return {**{name: self.adapt(name, kernel) for name, kernel in self._table.items()}, **self._by_looks}
+
+    @functools.cached_property
+    def _by_looks(self) -> dict[str, Kernel]:
+        """Ops that views and writes do without computing, whatever the key."""
+        return {"basic_index_put": self._basic_index_put, "clone": self.copy, "unindex": self._unindex}
+
+    def _unindex(self, input: Look, size: Shape, key: tuple[Any, ...]) -> Look:
+        with self.on_device(self.index_of(input)):
+            target = self.hold(self.xp.zeros(size, input.dtype))
+        self.write(self.basic_index(target, key), input)
+        return target
+
+    def _basic_index_put(self, input: Look, values: Any, key: tuple[Any, ...]) -> Look:
+        target = self.copy(input)
+        if type(values) is not Look:
+            with self.on_device(self.index_of(input)):
+                values = self.hold(self.xp.asarray(values, dtype=input.dtype))
+        self.write(self.basic_index(target, key), values)
+        return target
+
+    def kernel(self, op: str, dtype: dtype) -> Kernel | None:
+        own = self._by_looks.get(op)
+        return super().kernel(op, dtype) if own is None or not self.supports(op, (dtype,)) else own
+
+    def adapt(self, op: str, kernel: Kernel) -> Kernel:
+        found = ops.get(op)
+        if found is None or not found.is_factory:
+            return self._on_looks(kernel, frozenset(found.operands) if found is not None else frozenset())
+        streams = frozenset(i for i, p in enumerate(found.kernel_params) if p.name in ("seed", "offset"))
+        run = self._on_looks(kernel, streams) if streams else lambda *args: self.hold(kernel(*args))
+
+        def make(*args: Any) -> Look:
+            # Seeds and offsets are of one type whatever their size, or they would be compiled for twice.
+            args = tuple(np.uint64(a) if i in streams and a < 1 << 64 else a for i, a in enumerate(args))
+            with self.on_device(args[-1]):
+                return run(*args)
+
+        return make
+
+    def _on_looks(self, kernel: Kernel, numbers: frozenset[int]) -> Kernel:
+        """A kernel of handles from one of arrays, compiled for each combination of attributes.
+
+        Args:
+            numbers: positions where a number is an operand, which it is not compiled for.
+        """
+        known: dict[Any, Callable[..., Any]] = {}
+        read, hold = self.read, self.hold
+
+        def call(*args: Any) -> Any:
+            given: list[Any] = []
+            attributes: list[tuple[int, Any]] = []
+            for i, value in enumerate(args):
+                if type(value) is Look:
+                    given.append(read(value))
+                elif type(value) is list and value and type(value[0]) is Look:
+                    given.append([read(v) for v in value])
+                elif i in numbers and (found := number(value)) is not None:
+                    given.append(found)
+                else:
+                    attributes.append((i, value))
+            key = repr(attributes)
+            run = known.get(key)
+            if run is None:
+                run = functools.partial(_with_attributes, kernel, attributes) if attributes else kernel
+                if len(known) < MOST_ATTRIBUTES:
+                    run = known[key] = self.compiled(run)
+            result = run(*given)
+            return tuple(map(hold, result)) if type(result) is tuple else hold(result)
+
+        return call
+
+
+def number(value: Any) -> Any:
+    """A number as modules take it, or None for what is none: integers beyond int64 have to say their type."""
+    if type(value) is int and value >= 1 << 63:
+        return np.uint64(value) if value < 1 << 64 else None
+    return value if isinstance(value, (bool, int, float, complex, np.generic)) else None
+
+
+def _with_attributes(kernel: Kernel, attributes: list[tuple[int, Any]], *given: Any) -> Any:
+    args = list(given)
+    for i, value in attributes:
+        args.insert(i, value)
+    return kernel(*args)

@@ -65,7 +65,7 @@ def basic_index_put(xp: Any, input: Any, values: Any, key: Any) -> Any:
 @mover
 def index(xp: Any, input: Any, indices: Any, dims: Any) -> Any:
     found = input[key_of("index", input, indices, dims)]
-    return xp.ascontiguousarray(found) if found.ndim else found
+    return xp.asarray(found, order="C")
 
 
 @kernel

@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from candelabra._errors import ArgumentError
+
 from ._kernel import kernel, ufuncs
 
 ufuncs(matmul="matmul", mm="matmul", bmm="matmul", mv="matmul", dot="matmul")
@@ -30,4 +34,7 @@ def cross(xp: Any, input: Any, other: Any, dim: int) -> Any:
 
 @kernel
 def inverse(xp: Any, input: Any) -> Any:
-    return xp.linalg.inv(input)
+    try:
+        return xp.linalg.inv(input)
+    except np.linalg.LinAlgError:
+        raise ArgumentError(f"inverse: input must not be singular, got shape {input.shape}") from None

@@ -62,14 +62,16 @@ class Context:
     Attributes:
         backend, device: under test.
         tier: `quick` or `full`.
+        dtypes: names of the only dtypes wanted; all when empty.
         trace: when a list, calls append what they did to it, for `repro`.
     """
 
-    def __init__(self, device: str, tier: str = "quick") -> None:
+    def __init__(self, device: str, tier: str = "quick", dtypes: tuple[str, ...] = ()) -> None:
         self.device = canonical_device(device)
         self.backend: Backend = kind_of(self.device, next(iter(_declared(device)))).backend
         self.capabilities = self.backend.capabilities
         self.tier = tier
+        self.dtypes = dtypes
         self.oracle = Oracle()
         self.trace: list[tuple[str, Any]] | None = None
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from candelabra import _config, _dtype
 from candelabra._dtype import dtype
-from candelabra.dispatcher._call import _scalar, bind
+from candelabra.dispatcher._call import bind
 from candelabra.dispatcher._kind import canonical_device, kind_of
 from candelabra.op import Op, Param, ops
 from candelabra.tensor._tensor import Tensor
@@ -90,7 +90,7 @@ class Expectation:
         """A number given for a tensor, as kernels see it: in the dtype to compute in, at least float32."""
         if self.compute is None or self.op.dtype is None:
             return value
-        number = _scalar(self.op, value, self.compute)
+        number = number_in(value, self.compute)
         if self.compute.to_real() is _dtype.float64 or isinstance(number, int):
             return number
         with np.errstate(all="ignore"):
@@ -243,6 +243,15 @@ class Expectation:
             return self._call_reference([_nudged(self._double(a), unit, rng) for a in self.arrays])
 
         return spread(self.parts, run)
+
+
+def number_in(value: Any, kind: dtype) -> Any:
+    """A Python number of a dtype's category; integers wrap as the cast of a tensor would."""
+    if kind.category == _dtype.INTEGRAL:
+        bits = 8 * kind.itemsize
+        low = -(1 << (bits - 1)) if kind.is_signed else 0
+        return (int(value) - low) % (1 << bits) + low
+    return {_dtype.BOOL: bool, _dtype.FLOATING: float}.get(kind.category, complex)(value)
 
 
 def spread(quiet: list[Any], run: Callable[[int], list[Any]]) -> list[Any]:

@@ -13,6 +13,7 @@ Ops come from the families in `candelabra.ops`: each file's `__all__` is public 
 from . import autograd as autograd
 from . import dispatcher as dispatcher
 from . import ops as ops
+from . import random as random
 from ._config import get_default_dtype as get_default_dtype
 from ._config import set_default_dtype as set_default_dtype
 from ._device import device as device
@@ -93,11 +94,20 @@ from .autograd._modes import is_grad_enabled as is_grad_enabled
 from .autograd._modes import is_inference_mode_enabled as is_inference_mode_enabled
 from .dispatcher import allow_fallback as allow_fallback
 from .ops import *
+from .tensor import _indexing as _indexing
 from .tensor import _operators as _operators
 from .tensor._creation import as_tensor as as_tensor
 from .tensor._creation import from_numpy as from_numpy
 from .tensor._creation import tensor as tensor
+from .tensor._format import get_printoptions as get_printoptions
+from .tensor._format import printoptions as printoptions
+from .tensor._format import set_printoptions as set_printoptions
 from .tensor._storage import Storage as UntypedStorage
 from .tensor._tensor import Tensor as Tensor
+
+# Libraries on top: they use the names above.
+from . import nn as nn  # isort: skip
+from . import optim as optim  # isort: skip
+from . import utils as utils  # isort: skip
 
 __version__ = "0.1.0"

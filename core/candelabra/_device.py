@@ -87,7 +87,7 @@ def default_device() -> device:
 
 @functools.cache
 def _configured_device() -> device:
-    """What environment and config file say: read once, for each new tensor asks, and after `set_default_device(None)`."""
+    """What environment and config file say: read once, since each new tensor asks."""
     return device(setting("device", "cpu"))
 
 

@@ -40,10 +40,14 @@ def round_keys(seed: int) -> list[tuple[int, int]]:
 
 
 def words(xp: Any, seed: int, offset: int, count: int) -> Any:
-    """The first `count` words of the blocks from `offset` on: uint64, each below 2^32."""
-    start = xp.asarray(np.uint64(offset & MASK64))
+    """The first `count` words of the blocks from `offset` on: uint64, each below 2^32.
+
+    `seed` and `offset` may be uint64 scalars of the module, so that one that compiles does so for all of them.
+    """
+    halves = (offset & MASK64, offset >> 64 & MASK64) if isinstance(offset, int) else (offset, 0)
+    start, above = (xp.asarray(half, dtype=xp.uint64) for half in halves)
     low = xp.arange((count + 3) // 4, dtype=xp.uint64) + start
-    high = (low < start).astype(xp.uint64) + xp.asarray(np.uint64(offset >> 64 & MASK64))  # the carry of the sum
+    high = (low < start).astype(xp.uint64) + above  # the carry of the sum
     c0, c1, c2, c3 = low & MASK32, low >> 32, high & MASK32, high >> 32
     for k0, k1 in round_keys(seed):
         p0, p1 = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]
@@ -127,7 +131,8 @@ def _high_product(limbs: list[Any], span: int) -> Any:
 def permutation(xp: Any, seed: int, offset: int, count: int) -> Any:
     """The order that sorts `count` random 64-bit keys, equal keys in the order of their positions: int64."""
     w = words(xp, seed, offset, 2 * count)
-    return xp.argsort((w[0::2] << 32) + w[1::2], kind="stable").astype(xp.int64)
+    how = {"kind": "stable"} if xp is np else {}  # the only kind other modules have
+    return xp.argsort((w[0::2] << 32) + w[1::2], **how).astype(xp.int64)
 
 
 def scalar_words(seed: int, offset: int, count: int) -> list[int]:

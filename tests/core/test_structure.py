@@ -20,9 +20,9 @@ LAYERS = (
     ("_dtype", "_shape", "_layout"),
     ("_config",),
     ("_device",),
-    ("tensor", "dispatcher", "op", "_random"),
+    ("tensor", "dispatcher", "op", "_philox", "_random"),
     ("ops", "autograd"),
-    ("nn", "optim", "serialization", "utils"),
+    ("nn", "optim", "random", "serialization", "utils"),
     ("cli", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -117,7 +117,8 @@ def test_all_names_exist_once(name):
 def test_declaration_is_complete(op):
     assert op.doc.splitlines()[0].endswith("."), "first line is a sentence"
     assert "Returns:" in op.doc, "docstring says what comes out"
-    assert ">>>" in op.doc, "docstring has an example"
+    public = getattr(cb, op.name, None) or getattr(cb.Tensor, op.name, None)
+    assert ">>>" in op.doc + (getattr(public, "__doc__", None) or ""), "the op or its public function has an example"
     assert op.vjps or op.body or op.grad.startswith("none: "), "a gradient rule, a body, or a reason for none"
     if op.body is None and not op.is_view and not op.is_factory:
         assert op.dtype is not None, "a primitive has a dtype rule"

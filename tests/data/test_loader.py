@@ -2,6 +2,8 @@
 """DataLoader: order, batching, worker processes and what goes wrong in them."""
 
 import os
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -85,10 +87,33 @@ def test_loader_keeps_order_and_last_batch(workers):
     assert len(loader) == 3
 
 
+PROGRAM = """
+import sys
+import candelabra as cb
+from candelabra.utils.data import DataLoader, Dataset
+
+
+class Squares(Dataset):
+    def __getitem__(self, i):
+        return cb.full((3,), i * i)
+
+    def __len__(self):
+        return 6
+
+
+if __name__ == "__main__":
+    loader = DataLoader(Squares(), batch_size=2, num_workers=2, multiprocessing_context=sys.argv[1])
+    print([batch[:, 0].tolist() for batch in loader])
+"""
+
+
 @pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
-def test_workers_start_by_every_method(context):
-    loader = DataLoader(Squares(6), batch_size=2, num_workers=2, multiprocessing_context=context)
-    assert labels(loader) == [[0, 1], [4, 9], [16, 25]]
+def test_workers_start_by_every_method(context, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    done = subprocess.run([sys.executable, str(program), context], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[[0, 1], [4, 9], [16, 25]]"
 
 
 def test_batches_stay_valid_after_their_slot_is_reused():

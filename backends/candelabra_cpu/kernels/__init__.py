@@ -7,10 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import (
+    activation,
     convolution,
     creation,
+    embedding,
+    exponential,
     gather,
     linalg,
+    loss,
     normalization,
     optimizer,
     pooling,
@@ -18,14 +22,19 @@ from . import (
     reduction,
     scan,
     scatter,
+    softmax,
     sorting,
 )
 
 TABLES: list[Mapping[str, Callable[..., Any]]] = [
+    activation.OWN,
     convolution.OWN,
     creation.OWN,
+    embedding.OWN,
+    exponential.OWN,
     gather.OWN,
     linalg.OWN,
+    loss.OWN,
     normalization.OWN,
     optimizer.OWN,
     pooling.OWN,
@@ -33,6 +42,7 @@ TABLES: list[Mapping[str, Callable[..., Any]]] = [
     reduction.OWN,
     scan.OWN,
     scatter.OWN,
+    softmax.OWN,
     sorting.OWN,
 ]
 """One table of kernels by op name for each family module."""

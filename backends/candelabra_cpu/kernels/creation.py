@@ -40,7 +40,7 @@ def arange(size: Any, start: Any, step: Any, dtype: Any, index: int) -> Any:
     """NumPy's own range where it is exact: for 64-bit integers, and for small counts in floating dtypes."""
     (count,) = size
     if dtype.name == "int64" or (step == 1 and start == 0 and dtype.itemsize >= 4 and count < 1 << 24):
-        return np.arange(start, start + count * step, step, dtype.numpy)
+        return np.arange(start, start + count * step, step, dtype=dtype.numpy)
     return progression(np, size, start, step, dtype)
 
 

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from candelabra._errors import ArgumentError
-
 _BLAS = frozenset("fdFD")
 
 
@@ -55,13 +53,6 @@ def cross(input: Any, other: Any, dim: int) -> Any:
     return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]], axis=dim)
 
 
-def inverse(input: Any) -> Any:
-    try:
-        return np.linalg.inv(input)
-    except np.linalg.LinAlgError:
-        raise ArgumentError(f"inverse: input must not be singular, got shape {input.shape}") from None
-
-
 OWN = {
     "matmul": matmul,
     "mm": np.ndarray.dot,
@@ -71,5 +62,4 @@ OWN = {
     "vdot": np.vdot,
     "linear": linear,
     "cross": cross,
-    "inverse": inverse,
 }

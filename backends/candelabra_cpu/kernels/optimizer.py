@@ -99,8 +99,7 @@ def sgd_step_(
             multiply(grad, rate, change)
         else:
             multiply(buffer, kept, buffer)
-            multiply(grad, taken, change)
-            add(buffer, change, buffer)
+            add(buffer, multiply(grad, taken, change) if dampening else grad, buffer)
             if nesterov:
                 multiply(buffer, kept, change)
                 add(change, grad, change)

@@ -85,8 +85,8 @@ def _small(what: Any, make: Callable[..., Array], per_block: int, seed: int, off
     chunk = _chunks.get(key)
     if chunk is None:
         chunk = make(seed, offset - within, CHUNK * per_block)
-        if len(_chunks) >= KEPT:
-            _chunks.pop(next(iter(_chunks)), None)
+        for oldest in list(_chunks)[: max(0, len(_chunks) - KEPT + 1)]:  # other threads may be at it too
+            _chunks.pop(oldest, None)
         _chunks[key] = chunk
     return chunk[within * per_block : within * per_block + count]
 

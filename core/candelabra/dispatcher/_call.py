@@ -13,13 +13,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._config import grad_enabled
-from ..tensor._tensor import Tensor, make_view, new
+from ..tensor._tensor import Tensor, make_tensor, make_view, new
+from . import _fallback
 from ._bind import MISSING, bind
 from ._bind import is_scalar as is_scalar
 from ._dispatch import describe as describe
 from ._dispatch import dispatch, dispatch_factory, dispatch_view
 from ._dispatch import find_kernel as find_kernel
-from ._plans import RETRY
+from ._plans import RETRY, add_plan
 from ._plans import forget as forget
 from ._record import rebase as rebase
 from ._record import record, record_pair
@@ -46,6 +47,8 @@ def entry(op: Op) -> Callable[..., Any]:
         return _binary_entry(op)
     if op.operands == (0,) and not op.has_lists:
         return _single_entry(op)
+    if op.operands == (0,) and op.params[0].is_list:
+        return _list_entry(op)
     return _general_entry(op)
 
 
@@ -137,21 +140,82 @@ def _single_entry(op: Op) -> Callable[..., Any]:
     return call
 
 
+def _list_entry(op: Op) -> Callable[..., Any]:
+    """For ops of one list of tensors and attributes: calls on tensors of one kind are remembered by their shapes."""
+    find = op.plans.get
+    rules = op.rules
+
+    def call(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+        key = None
+        try:
+            kind = tensors[0]._kind
+            handles = []
+            shapes = [kind]
+            node = None
+            for tensor in tensors:
+                if tensor._kind is not kind:
+                    break
+                handles.append(tensor._array)
+                shapes.append(tensor._array.shape)
+                node = node or tensor._node
+            else:
+                key = (tuple(shapes), args, tuple(kwargs.items()) if kwargs else None)
+                plan = find(key)
+                if plan is not None:
+                    kernel, rest, result_kind = plan
+                    array = kernel(handles, *rest)
+                    if type(array) is not kind.handle_type and kind.handle_type is not None:
+                        array = kind.backend.wrap(array, result_kind.dtype)
+                    out = make_tensor(array, result_kind)
+                    if node is not None and rules and grad_enabled.get():
+                        record(op, (list(tensors), *rest), out)
+                    return out
+        except Exception:  # as in _unary_entry
+            key = None
+        target = kwargs.pop("out", None) if kwargs else None
+        bound = bind(op, (tensors, *args), kwargs)
+        if target is not None:
+            return write_out(op, bound, target)
+        out = dispatch(op, bound)
+        if key is not None and not kind.is_meta and (rules or not op.differentiable) and not _fallback.observers:
+            given = op.front(*bound) if op.front is not None else bound
+            compute, results = op.infer_dtypes(given)
+            kernel = find_kernel(op, kind.backend, compute)
+            if kernel is not None and compute is kind.dtype and type(results) is not tuple:
+                add_plan(op, key, (kernel, given[1:], kind.with_dtype(results)))
+        return out
+
+    return call
+
+
 def _general_entry(op: Op) -> Callable[..., Any]:
-    """For everything else: as `_single_entry`, with the kinds and shapes of the leading operands in the key."""
+    """For everything else: as `_single_entry`, with the kinds and shapes of the operands in the key."""
     leading = len(op.operands) if op.operands == tuple(range(len(op.operands))) and not op.has_lists else 0
+    scattered = frozenset(i for i, p in enumerate(op.params) if p.is_operand and not (leading or op.has_lists))
     find = op.plans.get
     pair = leading == 2
 
     def call(*args: Any, **kwargs: Any) -> Any:
         key: Any = None
-        if leading and not kwargs:
+        parts: list[Any]
+        if (leading or scattered) and not kwargs:
             try:
                 if pair:
                     input, other = args[:2]
                     key = (input._kind, input._array.shape, other._kind, other._array.shape, args[2:])
+                elif scattered:
+                    parts = []
+                    for i, value in enumerate(args):
+                        if i not in scattered or value is None:
+                            parts.append(value)
+                        elif value.__class__ is float or value.__class__ is int:
+                            parts.append(repr(value))
+                        else:
+                            parts.append(value._kind)
+                            parts.append(value._array.shape)
+                    key = tuple(parts)
                 else:
-                    parts: list[Any] = [args[leading:]]
+                    parts = [args[leading:]]
                     for value in args[:leading]:
                         if value is None:
                             parts.append(None)

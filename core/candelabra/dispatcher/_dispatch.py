@@ -24,7 +24,7 @@ from ..tensor._tensor import Tensor, make_tensor, make_view
 from . import _fallback
 from ._bind import is_scalar, named_value
 from ._kind import Kind, canonical_device, kind_of
-from ._plans import add_plan, remember, wrap_results
+from ._plans import add_plan, holds_tensor, remember, wrap_results
 from ._record import record
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def dispatch(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
     if op.body is not None and (kernel is None or (recording and not op.vjps)) and not (kind.is_meta and op.shape):
         return _run_body(op, public, args, kind, recording)
     given = args
-    args = _cast_operands(op, args, compute)
+    args = cast_operands(op, args, compute)
     if kind.is_meta:
         out = _run_meta(op, args, kind, results)
     else:
@@ -110,7 +110,7 @@ def _to_one_device(op: Op, args: tuple[Any, ...], tensors: list[Tensor]) -> tupl
     return check_operands(op, args)
 
 
-def _cast_operands(op: Op, args: tuple[Any, ...], compute: dtype) -> tuple[Any, ...]:
+def cast_operands(op: Op, args: tuple[Any, ...], compute: dtype) -> tuple[Any, ...]:
     """Promoted operands in the dtype to compute in; index and condition operands stay as they are."""
     cast = None
     for i in op.promoted:
@@ -281,7 +281,7 @@ def dispatch_view(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
     out = make_view(array, kind, input)
     if _fallback.observers:
         _fallback.tell(op.name, backend.name, "view")
-    elif key is not None and args[0] is input and op.remembers:
+    elif key is not None and args[0] is input and op.remembers and not any(map(holds_tensor, key[2])):
         add_plan(op, key, (short, args[1:]))
     if input._node is not None and op.records and grad_enabled.get():
         record(op, args, out)

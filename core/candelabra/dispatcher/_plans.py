@@ -66,6 +66,13 @@ def remember(
             add_plan(op, key, plan)
 
 
+def holds_tensor(attribute: Any) -> bool:
+    """Whether an attribute is given as a tensor, or as a sequence with one: a size, a position."""
+    return isinstance(attribute, Tensor) or (
+        isinstance(attribute, (tuple, list)) and any(isinstance(v, Tensor) for v in attribute)
+    )
+
+
 def add_plan(op: Op, key: Any, plan: Any) -> None:
     """Keeps a plan under its key."""
     if len(op.plans) >= LIMIT:
@@ -101,11 +108,11 @@ def make_plan(
 ) -> Plan | None:
     """A call with its checks done: takes the public arguments, operands of the same kinds and shapes first.
 
-    None where such a call cannot stand for this one: the front made new tensors, or an attribute is a zero, whose
-    sign the key does not tell.
+    None where such a call cannot stand for this one: the front made new tensors, or an attribute is a tensor, whose
+    value may change, or a zero, whose sign the key does not tell.
     """
     attributes = [v for v, p in zip((*public, *args), (*op.params, *op.kernel_params), strict=True) if not p.is_operand]
-    if any(isinstance(v, float) and v == 0 for v in attributes):
+    if any((isinstance(v, float) and v == 0) or holds_tensor(v) for v in attributes):
         return None
     template: list[Any] = list(args)
     sources: list[tuple[int, int]] = []  # (index into the kernel parameters, index into the public ones)

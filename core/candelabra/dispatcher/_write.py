@@ -10,9 +10,10 @@ from .._dtype import can_cast
 from .._errors import AutogradError, CallError, DeviceError, DTypeError, ShapeError
 from ..tensor._storage import Storage
 from ..tensor._tensor import Tensor
+from . import _fallback
 from ._bind import bind, named_value
-from ._dispatch import dispatch
-from ._record import rebase, with_node
+from ._dispatch import cast_operands, check_operands, dispatch, find_kernel, run_kernel
+from ._record import rebase, record, with_node
 
 if TYPE_CHECKING:
     from ..op._declare import Op
@@ -109,6 +110,8 @@ def inplace(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
             for v in (args[i] if isinstance(args[i], (list, tuple)) else [args[i]])
         )
     )
+    if _write_by_kernel(op, args, recording):
+        return target
     if recording:
         # The rules may read the overwritten operand: they get a copy made before the write.
         stand_in = target.clone() if op.reads_first else with_node(target, target._node)
@@ -126,6 +129,43 @@ def inplace(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
             result = result.to(target._kind.dtype)
         rebase(target, result)
     return target
+
+
+def _write_by_kernel(op: Op, args: tuple[Any, ...], recording: bool) -> bool:
+    """Lets the kernel write over the target itself where it offers to (`kernel.into`), so that nothing is copied.
+
+    False, and nothing done, where it does not, where a gradient rule reads the old or the new values, or where the
+    call needs more than the kernel: other dtypes, other devices, operands in the memory that is written.
+    """
+    target = args[0]
+    kind = target._kind
+    kernel = None if kind.is_meta else find_kernel(op, kind.backend, kind.dtype)
+    into = getattr(getattr(kernel, "func", kernel), "into", None)
+    if into is None or (recording and (op.reads_first or any(-1 in reads for _, reads in op.rules.values()))):
+        return False
+    if op.front is not None:
+        args = op.front(*args)
+    args, tensors = check_operands(op, args)
+    storage = target._storage
+    if args[0] is not target or any(
+        t._kind.device is not kind.device or (storage is not None and t._storage is storage) for t in tensors[1:]
+    ):
+        return False
+    compute, result = op.infer_dtypes(args)
+    if compute is not kind.dtype or result is not kind.dtype:
+        return False
+    args = cast_operands(op, args, compute)
+    if op.shape is None or tuple(op.shape(*args)) != tuple(target._array.shape):
+        return False
+    run_kernel(op, into, args)
+    mark_written(target)
+    if _fallback.observers:
+        _fallback.tell(op.name, kind.backend.name, "kernel")
+    if recording:
+        written = with_node(target, None)
+        record(op, (with_node(target, target._node), *args[1:]), written)
+        rebase(target, written)
+    return True
 
 
 def check_writable(what: str, target: Any) -> None:

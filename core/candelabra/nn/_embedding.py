@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._errors import ArgumentError, ShapeError
-from ..dispatcher._call import write
+from ..dispatcher._write import write
 from ..ops.creation import empty, zeros_like
 from ..tensor._tensor import Tensor
 from . import functional as F

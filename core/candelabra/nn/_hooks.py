@@ -107,7 +107,9 @@ class _Gate(Node):
         return self.function([grad.get(i) for i in range(len(self.edges))])
 
 
-def _through_gate(values: Sequence[Any], function: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> tuple[bool, list[Any]]:
+def _through_gate(
+    values: Sequence[Any], function: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+) -> tuple[bool, list[Any]]:
     """`values` with their recorded tensors behind a gate; False when none is recorded.
 
     `function` maps gradients to gradients, one for each of `values`, None where there is none.

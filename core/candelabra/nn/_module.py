@@ -367,8 +367,10 @@ class Module:
             for _, parameter in module._own(PARAMETER):
                 if parameter is None:
                     continue
-                grad = parameter._grad
-                parameter.data = fn(parameter.data)
+                grad, before = parameter._grad, parameter.data
+                after = fn(before)
+                if after is not before:  # else it keeps its storage, and the version counter with it
+                    parameter.data = after
                 if grad is not None:
                     parameter.grad = fn(grad.detach())
             for name, buffer in module._own(BUFFER, TRANSIENT):
@@ -755,7 +757,7 @@ class _Loading:
             for owner, name, target, value in self.tensors:
                 owner.__dict__[name] = _assigned(target, value)
         else:
-            from ..dispatcher._call import write
+            from ..dispatcher._write import write
 
             staged = [(t, v.detach().to(device=t.device, dtype=t.dtype)) for _, _, t, v in self.tensors]
             for target, value in staged:

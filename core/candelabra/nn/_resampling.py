@@ -46,7 +46,9 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     if mode != "constant" and value:
         raise ArgumentError(f"pad: value is for mode 'constant' only, got value={value!r}, mode={mode!r}")
     if len(sizes) // 2 > input.dim():
-        raise ShapeError(f"pad: at most {input.dim()} dims can be padded, got {len(sizes)} sizes for {tuple(input.shape)}")
+        raise ShapeError(
+            f"pad: at most {input.dim()} dims can be padded, got {len(sizes)} sizes for {tuple(input.shape)}"
+        )
     result = input
     for i in range(len(sizes) // 2):
         before, after = sizes[2 * i], sizes[2 * i + 1]
@@ -69,7 +71,9 @@ def _cropped(input: Tensor, dim: int, before: int, after: int) -> Tensor:
     start = max(-before, 0)
     length = input.shape[dim] - start - max(-after, 0)
     if length < 0:
-        raise ShapeError(f"pad: sizes must not take off more than there is, got {before}, {after} for {tuple(input.shape)}")
+        raise ShapeError(
+            f"pad: sizes must not take off more than there is, got {before}, {after} for {tuple(input.shape)}"
+        )
     return input.narrow(dim, start, length)
 
 
@@ -267,12 +271,8 @@ def _mixed(input: Tensor, dim: int, places: np.ndarray[Any, Any], weights: np.nd
     if weights is None:
         return parts[0]
     shape = (len(places),) + (1,) * (input.dim() - dim - 1)
-    factors = [
-        tensor(weights[:, i].reshape(shape), dtype=input.dtype, device=input.device) for i in range(len(parts))
-    ]
+    factors = [tensor(weights[:, i].reshape(shape), dtype=input.dtype, device=input.device) for i in range(len(parts))]
     total = parts[0] * factors[0]
     for part, factor in zip(parts[1:], factors[1:], strict=True):
         total = total + part * factor
     return total
-
-

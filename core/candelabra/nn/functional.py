@@ -6,7 +6,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from ..dispatcher._call import inplace as _run_inplace
+from ..dispatcher._write import inplace as _run_inplace
 from ..ops import activation as _activation
 from ..ops.activation import *
 from ..ops.convolution import *

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import ArgumentError, ShapeError
-from ..dispatcher._call import write
+from ..dispatcher._write import write
 from ..ops.creation import full_like
 from ..tensor._creation import tensor as make_tensor
 from ..tensor._tensor import Tensor
@@ -202,7 +202,9 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """
     shape = tuple(tensor.shape)
     if len(shape) not in (3, 4, 5) or shape[0] % groups:
-        raise ShapeError(f"dirac_: needs 3 to 5 dims and groups that divide the first, got shape {shape}, groups={groups}")
+        raise ShapeError(
+            f"dirac_: needs 3 to 5 dims and groups that divide the first, got shape {shape}, groups={groups}"
+        )
     host = np.zeros(shape)
     per_group = shape[0] // groups
     middle = tuple(size // 2 for size in shape[2:])

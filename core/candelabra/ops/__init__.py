@@ -2,8 +2,10 @@
 """Op declarations, one family a file."""
 
 from .activation import *
+from .adaptive_pooling import *
 from .arithmetic import *
 from .bitwise import *
+from .blended_products import *
 from .comparison import *
 from .complex_ import *
 from .contraction import *
@@ -20,6 +22,7 @@ from .joining import *
 from .limits import *
 from .linalg import *
 from .loss import *
+from .matrix import *
 from .norm import *
 from .normalization import *
 from .pooling import *
@@ -35,3 +38,4 @@ from .softmax import *
 from .sorting import *
 from .trigonometric import *
 from .view import *
+from .window import *

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -117,39 +118,25 @@ def _labels_of(text: str, where: str) -> list[Any]:
     return found
 
 
-def _labels_of_list(labels: Any) -> list[Any]:
-    """The same from a list of numbers 0 to 51, as the interleaved form has them."""
-    found: list[Any] = []
+def _spelled(labels: Any) -> str:
+    """A list of numbers 0 to 51 and Ellipsis as a term of letters, capitals first."""
+    if not isinstance(labels, (list, tuple)):
+        raise CallError(f"einsum: operands and lists of labels must alternate, got {labels!r} for a list")
+    letters = ""
     for label in labels:
-        if label is Ellipsis and Ellipsis not in found:
-            found.append(Ellipsis)
-        elif label is not Ellipsis and hasattr(label, "__index__") and 0 <= label.__index__() < 52:
-            number = label.__index__()
-            found.append(ord("A") + number if number < 26 else ord("a") + number - 26)
-        else:
-            raise ArgumentError(f"einsum: labels must be in [0, 52), with one Ellipsis at most, got {list(labels)}")
-    return found
+        if label is not Ellipsis and not (hasattr(label, "__index__") and 0 <= label.__index__() < 52):
+            raise ArgumentError(f"einsum: labels must be in [0, 52) or Ellipsis, got {list(labels)}")
+        letters += "..." if label is Ellipsis else string.ascii_uppercase[label] if label < 26 else chr(label + 71)
+    return letters
 
 
-def _parse(equation: Any, operands: Any) -> tuple[list[Tensor], list[list[Any]], list[Any] | None]:
-    """Operands, the labels of each, and those of the result (None: implicit), from either form of call."""
-    operands = [operands] if isinstance(operands, Tensor) else list(operands)
-    if isinstance(equation, Tensor):
-        given = [equation, *operands]
-        tensors = given[: len(given) // 2 * 2 : 2]
-        if len(given) < 2 or not all(isinstance(t, Tensor) for t in tensors):
-            raise CallError("einsum: operands and lists of labels must alternate, got a call that starts with a tensor")
-        out = _labels_of_list(given[-1]) if len(given) % 2 else None
-        return tensors, [_labels_of_list(v) for v in given[1::2]], out
-    if not isinstance(equation, str):
-        raise CallError(f"einsum: equation must be a string, got {equation!r} of type {type(equation).__name__}")
-    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
-        operands = list(operands[0])
+def _parse(equation: str, count: int) -> tuple[list[list[Any]], list[Any] | None]:
+    """Labels of each of `count` operands, and those of the result (None: implicit)."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
-    if len(terms) != len(operands):
-        raise ArgumentError(f"einsum: one operand a term, got {len(operands)} operands for {equation!r}")
-    return operands, [_labels_of(term, "operand") for term in terms], _labels_of(right, "output") if arrow else None
+    if len(terms) != count:
+        raise ArgumentError(f"einsum: one operand a term, got {count} operands for {equation!r}")
+    return [_labels_of(term, "operand") for term in terms], _labels_of(right, "output") if arrow else None
 
 
 def _expand_labels(operand: Tensor, labels: list[Any], index: int) -> list[int]:
@@ -167,9 +154,9 @@ def _shown(label: int) -> str:
     return "..." if label < 0 else chr(label)
 
 
-def _resolve(equation: Any, operands: Any) -> tuple[list[tuple[Tensor, list[int]]], Labels]:
+def _resolve(equation: str, tensors: Sequence[Tensor]) -> tuple[list[tuple[Tensor, list[int]]], Labels]:
     """Each operand with a label for each dim, and the labels of the result; refuses what does not fit."""
-    tensors, terms, out = _parse(equation, operands)
+    terms, out = _parse(equation, len(tensors))
     labelled = [(t, _expand_labels(t, term, i)) for i, (t, term) in enumerate(zip(tensors, terms, strict=True))]
     sizes: dict[int, int] = {}
     for i, (value, labels) in enumerate(labelled):
@@ -211,7 +198,8 @@ def _einsum_reference(equation: str, *operands: Any) -> Any:
 @op(
     method=False,
     variadic=("operands",),
-    front=lambda equation, operands: (equation, [t for t, _ in _resolve(equation, operands)[0]]),
+    front=lambda equation, operands: (equation, [operands] if isinstance(operands, Tensor) else operands),
+    name="einsum",
     samples=lambda: [
         Sample("ij,jk->ik", Operand((2, 3)), Operand((3, 4))),
         Sample("ij,jk", [Operand((2, 3)), Operand((3, 4))]),
@@ -243,7 +231,21 @@ def _einsum_reference(equation: str, *operands: Any) -> Any:
     reference=_einsum_reference,
     tolerance="accumulation",
 )
-def einsum(equation: Any, operands: Sequence[Tensor]) -> Tensor:
+def einsum_of_terms(equation: str, operands: Sequence[Tensor]) -> Tensor:
+    """Sum of products over labelled dims; see `einsum`, which takes the interleaved form too.
+
+    Args:
+        equation: terms of letters, one an operand, as `"bij,bjk->bik"`.
+        operands: one or more tensors of any numeric dtype.
+
+    Returns:
+        A tensor with the dims that the result's labels name.
+    """
+    labelled, out = _resolve(equation, [operands] if isinstance(operands, Tensor) else operands)
+    return _contract_all([_diagonals(value, labels) for value, labels in labelled], out)
+
+
+def einsum(*args: Any) -> Tensor:
     """Sum of products over labelled dims.
 
     A label names the same dim wherever it stands: dims whose label is not in the result are summed over, a label twice
@@ -251,9 +253,9 @@ def einsum(equation: Any, operands: Sequence[Tensor]) -> Tensor:
     and then, in order of the alphabet, the labels that occur once.
 
     Args:
-        equation: terms of letters, one an operand, as `"bij,bjk->bik"`. Or the first operand, followed by
-            its list of numbers from 0 to 51, then the next operand and its list, and last the result's list, if any.
-        operands: one or more tensors of any numeric dtype, given as a list or one by one.
+        args: the equation, terms of letters, one an operand, as `"bij,bjk->bik"`, and tensors of any numeric dtype and
+            shape, in a list or one by one. Or, in place of an equation, each operand followed by its list of numbers
+            from 0 to 51, and last the result's list, if any.
 
     Returns:
         A tensor with the dims that the result's labels name.
@@ -261,6 +263,7 @@ def einsum(equation: Any, operands: Sequence[Tensor]) -> Tensor:
     Raises:
         ShapeError: labels do not fit the number of dims, or one label names different sizes.
         ArgumentError: the equation does not parse.
+        CallError: neither of the two forms.
 
     Source: numpy.einsum and torch.einsum semantics; pairs are chosen greedily.
 
@@ -271,8 +274,13 @@ def einsum(equation: Any, operands: Sequence[Tensor]) -> Tensor:
         >>> cb.einsum(a, [0, 0])
         tensor(5.)
     """
-    labelled, out = _resolve(equation, operands)
-    return _contract_all([_diagonals(value, labels) for value, labels in labelled], out)
+    if args and isinstance(args[0], Tensor):
+        operands, lists = list(args[0 : len(args) // 2 * 2 : 2]), [_spelled(labels) for labels in args[1::2]]
+        return einsum_of_terms(",".join(lists) + ("->" + _spelled(args[-1]) if len(args) % 2 else ""), operands)
+    if len(args) < 2 or not isinstance(args[0], str):
+        raise CallError(f"einsum: needs an equation and operands, or operands each with a list, got {args!r}")
+    operands = args[1] if isinstance(args[1], (list, tuple)) else args[1:]
+    return einsum_of_terms(args[0], operands)
 
 
 def _tensordot_dims(a: Tensor, b: Tensor, dims: Any) -> tuple[Shape, Shape]:

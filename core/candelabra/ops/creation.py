@@ -723,7 +723,7 @@ def scalar_tensor(
 
 
 def asarray(
-    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool | None = None
 ) -> Tensor:
     """`obj` as a tensor: sharing its memory where it can, unless told otherwise.
 
@@ -732,7 +732,7 @@ def asarray(
         dtype: that of `obj` when None.
         device: that of a tensor, else the default device, when None.
         copy: True always copies, False never does, None copies where memory cannot be shared.
-        requires_grad: record operations on it.
+        requires_grad: record operations on it; as `obj` when None. False detaches.
 
     Returns:
         The shape of `obj`.
@@ -745,13 +745,11 @@ def asarray(
         tensor([1., 2.])
     """
     if isinstance(obj, Tensor):
-        source: Tensor | None = obj if requires_grad else obj.detach() if copy else obj
+        source: Tensor | None = obj
     elif isinstance(obj, np.ndarray):
         source = from_numpy(obj) if obj.flags.writeable and obj.dtype.isnative else None
     elif hasattr(obj, "__dlpack__"):
-        from .. import from_dlpack
-
-        source = from_dlpack(obj)
+        source = from_numpy(np.from_dlpack(obj))
     else:
         source = None
     if source is None:
@@ -768,8 +766,8 @@ def asarray(
                 f"asarray: memory cannot be shared, got {source.dtype.name} on {source.device} for "
                 f"{result.dtype.name} on {result.device} with copy=False"
             )
-    if requires_grad and result._node is not None:
-        result = result.detach()
+    if requires_grad is False and result._node is not None:
+        return result.detach()
     return result.requires_grad_() if requires_grad else result
 
 
@@ -934,7 +932,7 @@ def range(
         start, end = 0, start
     start, end, step, dtype = _bounds("range", (start, end, step), get_default_dtype() if dtype is None else dtype)
     _count("range", start, end, step)
-    result = factory("range", steps, (int((end - start) // step) + 1,), (start, step), dtype, device)
+    result = factory("range", steps, (math.floor((end - start) / step) + 1,), (start, step), dtype, device)
     return finish("range", result, requires_grad, out, layout)
 
 
@@ -1495,6 +1493,10 @@ def copy(input: Tensor, src: Tensor) -> Tensor:
 
     Returns:
         Shape (*), the dtype of `input`. Its gradient goes to `src`; `input` gets zeros.
+
+    Example:
+        >>> cb.zeros(2).copy_(cb.tensor([1, 2]))
+        tensor([1., 2.])
     """
     return src.to(input.dtype).expand(_copy_shape(input, src)).clone()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _dtype
 from .._errors import ArgumentError, DTypeError, ShapeError
 from ..op import op
 from ..tensor._tensor import Tensor
@@ -124,6 +125,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = _MODES[0])
         )
     if compute_mode not in _MODES:
         raise ArgumentError(f"cdist: compute_mode must be one of {', '.join(_MODES)}, got {compute_mode!r}")
+    if x1.dtype.itemsize == 2 and x2.dtype is x1.dtype:  # differences of squares need the digits
+        return cdist(x1.to(_dtype.float32), x2.to(_dtype.float32), p, compute_mode).to(x1.dtype)
     many = max(x1.shape[-2], x2.shape[-2]) > 25
     if p == 2 and (compute_mode == _MODES[1] or (compute_mode == _MODES[0] and many)):
         return _cdist_by_product(x1, x2)

@@ -88,11 +88,10 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 def _index_select_grad(grad: Tensor, input_shape: Shape, dim: int, index: Tensor) -> Tensor:
     from .creation import zeros
-    from .scatter import index_add
 
     if not input_shape:
         return grad
-    return index_add(zeros(input_shape, dtype=grad.dtype, device=grad.device), dim, index.reshape((-1,)), grad)
+    return zeros(input_shape, dtype=grad.dtype, device=grad.device).index_add_(dim, index, grad)
 
 
 index_select.vjp(input=_index_select_grad)
@@ -202,9 +201,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
 
 def _gather_grad(grad: Tensor, input_shape: Shape, dim: int, index: Tensor) -> Tensor:
     from .creation import zeros
-    from .scatter import scatter_add
 
-    return scatter_add(zeros(input_shape, dtype=grad.dtype, device=grad.device), dim, index, grad)
+    return zeros(input_shape, dtype=grad.dtype, device=grad.device).scatter_add_(dim, index, grad)
 
 
 gather.vjp(input=_gather_grad)

@@ -158,7 +158,11 @@ def unindex(input: Tensor, size: Sequence[int], key: tuple[Any, ...]) -> Tensor:
     ...
 
 
-unindex.vjp(input=basic_index)
+def _selected(grad: Tensor, key: tuple[Any, ...]) -> Tensor:
+    return basic_index(grad, key)
+
+
+unindex.vjp(input=_selected)
 
 
 def _basic_put_shape(input: Any, values: Any, key: tuple[Any, ...]) -> Shape:
@@ -213,7 +217,7 @@ def basic_index_put(input: Tensor, values: Tensor | Number, key: tuple[Any, ...]
 
 basic_index_put.vjp(
     input=lambda grad, key: basic_index_put(grad, 0, key),
-    values=basic_index,
+    values=_selected,
 )
 
 # -- tensors of positions --------------------------------------------------------------------------------------------
@@ -302,7 +306,8 @@ def index(input: Tensor, indices: Sequence[Tensor], dims: Sequence[int]) -> Tens
 def _index_grad(grad: Tensor, input_shape: Shape, indices: list[Tensor], dims: Shape) -> Tensor:
     from .creation import zeros
 
-    return put_at(zeros(input_shape, dtype=grad.dtype, device=grad.device), indices, dims, grad, True)
+    hole = zeros(input_shape, dtype=grad.dtype, device=grad.device)
+    return inplace(put_at.op, (hole, indices, dims, grad, True), {})
 
 
 index.vjp(input=_index_grad)
@@ -387,7 +392,7 @@ def put_at(
 
 put_at.vjp(
     input=lambda grad, indices, dims, accumulate: grad if accumulate else put_at(grad, indices, dims, 0),
-    values=index,
+    values=lambda grad, dims, indices: index(grad, indices, dims),
 )
 
 

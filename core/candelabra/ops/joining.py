@@ -690,7 +690,11 @@ def flip(input: Tensor, dims: Sequence[int]) -> Tensor:
     ...
 
 
-flip.vjp(input=flip)
+def _flip_grad(grad: Tensor, dims: Shape) -> Tensor:
+    return flip(grad, dims)
+
+
+flip.vjp(input=_flip_grad)
 
 
 def fliplr(input: Tensor) -> Tensor:
@@ -830,7 +834,11 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     ...
 
 
-tril.vjp(input=tril)
+def _tril_grad(grad: Tensor, diagonal: int) -> Tensor:
+    return tril(grad, diagonal)
+
+
+tril.vjp(input=_tril_grad)
 
 
 @op(
@@ -864,7 +872,11 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     ...
 
 
-triu.vjp(input=triu)
+def _triu_grad(grad: Tensor, diagonal: int) -> Tensor:
+    return triu(grad, diagonal)
+
+
+triu.vjp(input=_triu_grad)
 
 
 def _diag_embed_reference(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:

@@ -9,34 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from .._dtype import promote_types
-from .._errors import ArgumentError, CallError, DTypeError, ShapeError
-from .._shape import Shape, broadcast_shapes, normalize_dim
-from ..op import Number, op, rules
+from .._errors import DTypeError, ShapeError
+from .._shape import Shape, broadcast_shapes
+from ..op import op, rules
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample
 from .arithmetic import conjugate
 
 __all__ = [
-    "addbmm",
-    "addmm",
-    "addmv",
-    "addr",
-    "baddbmm",
     "bilinear",
     "bmm",
-    "cross",
     "dot",
     "ger",
     "inner",
-    "inverse",
     "linear",
     "matmul",
-    "matrix_power",
     "mm",
     "mv",
     "outer",
-    "trace",
     "vdot",
 ]
 
@@ -180,7 +170,7 @@ mm.vjp(
 )
 
 
-def _bmm_shape(input: Any, mat2: Any) -> Shape:
+def bmm_shape(input: Any, mat2: Any) -> Shape:
     check_ranks("bmm", ("input", input, 3), ("mat2", mat2, 3))
     if input.shape[0] != mat2.shape[0]:
         raise ShapeError(f"bmm: batch sizes must agree, got {tuple(input.shape)} and {tuple(mat2.shape)}")
@@ -190,7 +180,7 @@ def _bmm_shape(input: Any, mat2: Any) -> Shape:
 
 @op(
     dtype=rules.numeric,
-    shape=_bmm_shape,
+    shape=bmm_shape,
     samples=pairs(((2, 2, 3), (2, 3, 4)), ((0, 2, 3), (0, 3, 2)), ((3, 2, 0), (3, 0, 2)), ((1, 1, 1), (1, 1, 1))),
     errors=lambda: [
         ErrorSample(ShapeError, "batch sizes", Operand((1, 2, 3)), Operand((2, 3, 2))),
@@ -411,208 +401,6 @@ ger = outer
 Tensor.ger = outer
 
 
-# -- products added to a tensor --------------------------------------------------------------------------------------
-
-
-def _blend(name: str, input: Tensor, product: Tensor, beta: Number, alpha: Number) -> Tensor:
-    """`beta * input + alpha * product`; a `beta` of 0 leaves `input` out, nan and all."""
-    whole = promote_types(input.dtype, product.dtype)
-    if whole.category < 2 and not all(isinstance(factor, int) for factor in (beta, alpha)):
-        raise DTypeError(f"{name}: factors must be integers for integer operands, got beta={beta!r}, alpha={alpha!r}")
-    shape = tuple(product.shape)
-    if broadcast_shapes(name, tuple(input.shape), shape) != shape:
-        raise ShapeError(f"{name}: input must broadcast to the product, got {tuple(input.shape)} for {shape}")
-    if alpha != 1:
-        product = product * alpha
-    if beta == 0:
-        return product.to(whole)
-    return (input if beta == 1 else input * beta) + product
-
-
-def _blend_samples(input: Shape, a: Shape, b: Shape) -> Callable[[], list[Sample]]:
-    return lambda: [
-        Sample(Operand(input), Operand(a), Operand(b)),
-        Sample(Operand(()), Operand(a), Operand(b)),
-        Sample(Operand((1,) * len(input)), Operand(a), Operand(b), beta=2, alpha=3),
-        Sample(Operand(input), Operand(a), Operand(b), beta=0.5, alpha=-1.5, dtypes=("float32", "float64")),
-        Sample(Operand(input, values=np.full(input, np.nan).tolist(), grad=False), Operand(a), Operand(b), beta=0,
-               dtypes=("float32", "float64")),
-    ]  # fmt: skip
-
-
-def _blend_errors(input: Shape, a: Shape, b: Shape) -> Callable[[], list[ErrorSample]]:
-    return lambda: [
-        ErrorSample(ShapeError, "broadcast", Operand((7, *input)), Operand(a), Operand(b)),
-        ErrorSample(DTypeError, "factors", Operand(input), Operand(a), Operand(b), alpha=0.5, dtype="int64"),
-    ]
-
-
-def _blend_reference(product: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    def reference(input: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
-        return (0 if beta == 0 else beta * input) + alpha * product(a, b)
-
-    return reference
-
-
-@op(
-    inplace=True,
-    samples=_blend_samples((2, 4), (2, 3), (3, 4)),
-    errors=_blend_errors((2, 4), (2, 3), (3, 4)),
-    reference=_blend_reference(np.matmul),
-    tolerance="accumulation",
-)
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
-    """`beta` times `input` plus `alpha` times the matrix product.
-
-    Args:
-        input: any numeric dtype, broadcastable to (n, m); ignored when `beta` is 0.
-        mat1: shape (n, k).
-        mat2: shape (k, m).
-        beta: factor of `input`.
-        alpha: factor of the product.
-
-    Returns:
-        Shape (n, m).
-
-    Raises:
-        ShapeError: the shapes do not fit.
-        DTypeError: a fractional factor for integer operands.
-
-    Example:
-        >>> cb.addmm(cb.ones(2), cb.ones(1, 3), cb.ones(3, 2), beta=10)
-        tensor([[13., 13.]])
-    """
-    return _blend("addmm", input, mm(mat1, mat2), beta, alpha)
-
-
-@op(
-    inplace=True,
-    samples=_blend_samples((2,), (2, 3), (3,)),
-    errors=_blend_errors((2,), (2, 3), (3,)),
-    reference=_blend_reference(np.matmul),
-    tolerance="accumulation",
-)
-def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
-    """`beta` times `input` plus `alpha` times the product of a matrix and a vector.
-
-    Args:
-        input: any numeric dtype, broadcastable to (n); ignored when `beta` is 0.
-        mat: shape (n, k).
-        vec: shape (k).
-        beta: factor of `input`.
-        alpha: factor of the product.
-
-    Returns:
-        Shape (n).
-
-    Raises:
-        ShapeError: the shapes do not fit.
-        DTypeError: a fractional factor for integer operands.
-
-    Example:
-        >>> cb.addmv(cb.ones(2), cb.ones(2, 3), cb.ones(3))
-        tensor([4., 4.])
-    """
-    return _blend("addmv", input, mv(mat, vec), beta, alpha)
-
-
-@op(
-    inplace=True,
-    samples=_blend_samples((2, 3), (2,), (3,)),
-    errors=_blend_errors((2, 3), (2,), (3,)),
-    reference=_blend_reference(np.multiply.outer),
-    tolerance="accumulation",
-)
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
-    """`beta` times `input` plus `alpha` times the outer product.
-
-    Args:
-        input: any dtype that computes, broadcastable to (n, m); ignored when `beta` is 0.
-        vec1: shape (n).
-        vec2: shape (m).
-        beta: factor of `input`.
-        alpha: factor of the product.
-
-    Returns:
-        Shape (n, m).
-
-    Raises:
-        ShapeError: the shapes do not fit.
-        DTypeError: a fractional factor for integer operands.
-
-    Example:
-        >>> cb.addr(cb.zeros(1, 2), cb.ones(1), cb.tensor([1.0, 2.0]))
-        tensor([[1., 2.]])
-    """
-    return _blend("addr", input, outer(vec1, vec2), beta, alpha)
-
-
-@op(
-    inplace=True,
-    samples=_blend_samples((2, 2, 4), (2, 2, 3), (2, 3, 4)),
-    errors=_blend_errors((2, 2, 4), (2, 2, 3), (2, 3, 4)),
-    reference=_blend_reference(np.matmul),
-    tolerance="accumulation",
-)
-def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
-    """`beta` times `input` plus `alpha` times a batch of matrix products.
-
-    Args:
-        input: any numeric dtype, broadcastable to (b, n, m); ignored when `beta` is 0.
-        batch1: shape (b, n, k).
-        batch2: shape (b, k, m).
-        beta: factor of `input`.
-        alpha: factor of the products.
-
-    Returns:
-        Shape (b, n, m).
-
-    Raises:
-        ShapeError: the shapes do not fit.
-        DTypeError: a fractional factor for integer operands.
-
-    Example:
-        >>> cb.baddbmm(cb.ones(1), cb.ones(1, 1, 3), cb.ones(1, 3, 2))
-        tensor([[[4., 4.]]])
-    """
-    return _blend("baddbmm", input, bmm(batch1, batch2), beta, alpha)
-
-
-@op(
-    inplace=True,
-    samples=_blend_samples((2, 4), (2, 2, 3), (2, 3, 4)),
-    errors=_blend_errors((2, 4), (2, 2, 3), (2, 3, 4)),
-    reference=_blend_reference(lambda a, b: np.matmul(a, b).sum(0)),
-    tolerance="accumulation",
-)
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
-    """`beta` times `input` plus `alpha` times the sum of a batch of matrix products.
-
-    Args:
-        input: any numeric dtype, broadcastable to (n, m); ignored when `beta` is 0.
-        batch1: shape (b, n, k).
-        batch2: shape (b, k, m).
-        beta: factor of `input`.
-        alpha: factor of the sum.
-
-    Returns:
-        Shape (n, m).
-
-    Raises:
-        ShapeError: the shapes do not fit.
-        DTypeError: a fractional factor for integer operands.
-
-    Example:
-        >>> cb.addbmm(cb.zeros(1), cb.ones(2, 1, 3), cb.ones(2, 3, 2))
-        tensor([[6., 6.]])
-    """
-    _bmm_shape(batch1, batch2)
-    b, n, k = batch1.shape
-    # The sum over the batch is one more contracted dim: one product does it all.
-    product = mm(batch1.transpose(0, 1).reshape((n, b * k)), batch2.reshape((b * k, batch2.shape[2])))
-    return _blend("addbmm", input, product, beta, alpha)
-
-
 # -- linear maps -----------------------------------------------------------------------------------------------------
 
 
@@ -734,212 +522,3 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     half = mm(input1.reshape((rows, n)), weight.transpose(0, 1).reshape((n, columns))).reshape((rows, o, m))
     out = bmm(half, input2.reshape((rows, m, 1))).reshape((*lead, o))
     return out if bias is None else out + bias
-
-
-# -- square matrices and vectors of three ----------------------------------------------------------------------------
-
-
-@op(
-    samples=lambda: [Sample(Operand(s)) for s in ((3, 3), (2, 4), (4, 2), (0, 3), (1, 1))],
-    errors=lambda: [ErrorSample(ShapeError, "2 dims", Operand((2, 2, 2)))],
-    reference=np.trace,
-    tolerance="accumulation",
-)
-def trace(input: Tensor) -> Tensor:
-    """Sum of the main diagonal of a matrix.
-
-    Args:
-        input: any dtype that computes, shape (n, m).
-
-    Returns:
-        Shape (). Integers and bool give int64.
-
-    Raises:
-        ShapeError: `input` is not a matrix.
-
-    Example:
-        >>> cb.trace(cb.tensor([[1.0, 2.0], [3.0, 4.0]]))
-        tensor(5.)
-    """
-    check_ranks("trace", ("input", input, 2))
-    return input.diagonal().sum()
-
-
-def _cross_front(input: Any, other: Any, dim: int | None) -> tuple[Any, ...]:
-    if not isinstance(input, Tensor) or not isinstance(other, Tensor):
-        return input, other, dim
-    shape = broadcast_shapes("cross", tuple(input.shape), tuple(other.shape))
-    if dim is None:
-        if 3 not in input.shape:
-            raise ShapeError(f"cross: some dim of input must have size 3, got {tuple(input.shape)}")
-        dim = tuple(input.shape).index(3) - input.dim()
-    dim = normalize_dim("cross", dim, len(shape)) - len(shape)
-    for tensor in (input, other):
-        if tensor.dim() < -dim or tensor.shape[dim] != 3:
-            raise ShapeError(
-                f"cross: dim must have size 3, got {tuple(input.shape)} and {tuple(other.shape)} at dim={dim}"
-            )
-    return input, other, dim
-
-
-def _cross_reference(input: Any, other: Any, dim: int | None = None) -> Any:
-    axis = input.shape.index(3) - input.ndim if dim is None else dim
-    ndim = max(input.ndim, other.ndim)
-    axis = axis if axis < 0 else axis - ndim
-    return np.moveaxis(np.cross(np.moveaxis(input, axis, -1), np.moveaxis(other, axis, -1)), -1, axis)
-
-
-@op(
-    dtype=rules.numeric,
-    shape=lambda input, other, dim: broadcast_shapes("cross", tuple(input.shape), tuple(other.shape)),
-    front=_cross_front,
-    samples=lambda: [
-        Sample(Operand((3,)), Operand((3,))),
-        Sample(Operand((2, 3)), Operand((2, 3)), -1),
-        Sample(Operand((3, 2)), Operand((3, 2)), 0),
-        Sample(Operand((2, 3)), Operand((1, 3))),
-        Sample(Operand((4, 3, 2)), Operand((4, 3, 2))),
-        Sample(Operand((0, 3)), Operand((0, 3)), dim=1),
-    ],
-    errors=lambda: [
-        ErrorSample(ShapeError, "size 3", Operand((2, 2)), Operand((2, 2))),
-        ErrorSample(ShapeError, "size 3", Operand((2, 3)), Operand((2, 3)), 0),
-    ],
-    reference=_cross_reference,
-    tolerance="accumulation",
-)
-def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-    """Cross product of vectors of three elements.
-
-    Args:
-        input: any numeric dtype, shape (*) with size 3 at `dim`.
-        other: broadcastable with `input`, size 3 at `dim`.
-        dim: where the vectors lie; the first dim of `input` of size 3 when None.
-
-    Returns:
-        The broadcast shape.
-
-    Raises:
-        ShapeError: `dim` has another size than 3.
-
-    Example:
-        >>> cb.cross(cb.tensor([1, 0, 0]), cb.tensor([0, 1, 0]))
-        tensor([0, 0, 1])
-    """
-    ...
-
-
-cross.vjp(
-    input=lambda grad, other, dim: cross(conjugate(other), grad, dim),
-    other=lambda grad, input, dim: cross(grad, conjugate(input), dim),
-)
-
-
-def _square(name: str) -> Callable[..., Shape]:
-    def rule(input: Any, *rest: Any) -> Shape:
-        shape = tuple(input.shape)
-        if len(shape) < 2 or shape[-1] != shape[-2]:
-            raise ShapeError(f"{name}: last two sizes must be equal, got {shape}")
-        return shape
-
-    return rule
-
-
-@op(
-    dtype=rules.inexact_only,
-    shape=_square("inverse"),
-    samples=lambda: [
-        Sample(Operand((2, 2), values=[[3.0, 1.0], [-1.0, 2.0]])),
-        Sample(Operand((2, 2, 2), values=[[[2.0, 0.5], [0.25, 1.0]], [[-1.0, 0.0], [3.0, 4.0]]])),
-        Sample(Operand((1, 1), 1.0, 2.0)),
-        Sample(Operand((0, 0))),
-        Sample(Operand((0, 3, 3))),
-    ],
-    errors=lambda: [
-        ErrorSample(ShapeError, "equal", Operand((2, 3))),
-        ErrorSample(DTypeError, "floating", Operand((2, 2)), dtype="int64"),
-        ErrorSample(ArgumentError, "singular", Operand((2, 2), values=[[0.0, 0.0], [0.0, 0.0]])),
-    ],
-    reference=np.linalg.inv,
-    tolerance="accumulation",
-)
-def inverse(input: Tensor) -> Tensor:
-    """Inverse of a square matrix, or of each in a batch.
-
-    Args:
-        input: floating or complex, shape (*, n, n).
-
-    Returns:
-        Shape (*, n, n).
-
-    Raises:
-        ShapeError: the last two sizes differ.
-        ArgumentError: a matrix is singular, where the backend can tell.
-
-    Example:
-        >>> cb.inverse(cb.tensor([[2.0, 0.0], [0.0, 4.0]]))
-        tensor([[0.5000, 0.0000],
-                [0.0000, 0.2500]])
-    """
-    ...
-
-
-def _inverse_grad(grad: Tensor, out: Tensor) -> Tensor:
-    adjoint = conjugate(out).transpose(-1, -2)
-    return -matmul(matmul(adjoint, grad), adjoint)
-
-
-inverse.vjp(input=_inverse_grad)
-
-
-@op(
-    samples=lambda: [
-        *(Sample(Operand((2, 2)), n) for n in (0, 1, 2, 3, 5, 8)),
-        Sample(Operand((2, 3, 3)), 2),
-        Sample(Operand((0, 0)), 3),
-        Sample(Operand((2, 2), values=[[3.0, 1.0], [-1.0, 2.0]]), -2, dtypes=("float32", "float64")),
-    ],
-    errors=lambda: [ErrorSample(ShapeError, "equal", Operand((2, 3)), 2)],
-    reference=np.linalg.matrix_power,
-    tolerance="accumulation",
-)
-def matrix_power(input: Tensor, n: int) -> Tensor:
-    """Product of `n` copies of a square matrix; of its inverse for negative `n`.
-
-    Args:
-        input: any numeric dtype, shape (*, m, m); floating or complex for negative `n`.
-        n: an int; 0 gives the identity.
-
-    Returns:
-        Shape (*, m, m).
-
-    Raises:
-        ShapeError: the last two sizes differ.
-        ArgumentError: `n` is negative and a matrix is singular.
-
-    Example:
-        >>> cb.matrix_power(cb.tensor([[1, 1], [0, 1]]), 5)
-        tensor([[1, 5],
-                [0, 1]])
-    """
-    shape = _square("matrix_power")(input)
-    if not hasattr(n, "__index__"):
-        raise CallError(f"matrix_power: n must be an int, got {n!r}")
-    if n == 0:
-        return _identity(shape[-1], input).expand(shape).clone()
-    base = inverse(input) if n < 0 else input
-    n = abs(n)
-    result = None
-    while True:  # square and multiply, by the binary digits of n
-        if n & 1:
-            result = base if result is None else matmul(result, base)
-        n >>= 1
-        if not n:
-            return result.clone() if result is input else result
-        base = matmul(base, base)
-
-
-def _identity(size: int, beside: Tensor) -> Tensor:
-    from .view import host_tensor
-
-    return host_tensor(np.eye(size, dtype=beside.dtype.numpy), beside)

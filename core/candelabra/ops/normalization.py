@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _dtype
 from .._config import grad_enabled
 from .._errors import ArgumentError, DTypeError, ShapeError
 from .._shape import Shape, as_shape
@@ -751,8 +752,12 @@ def _rms_weight_grad(grad: Tensor, input: Tensor, weight_shape: Shape, normalize
     return _affine_sum(grad * rms_norm(input, normalized_shape, None, eps), weight_shape, weight_shape)
 
 
+def _rms_input_grad(grad: Tensor, input: Tensor, weight: Tensor | None, normalized_shape: Shape, eps: float) -> Tensor:
+    return rms_norm_input_grad(grad, input, weight, normalized_shape, eps)
+
+
 rms_norm.vjp(
-    input=rms_norm_input_grad,
+    input=_rms_input_grad,
     weight=_rms_weight_grad,
 )
 
@@ -806,7 +811,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
         >>> cb.local_response_norm(cb.ones(1, 1, 1), 1, alpha=3.0, beta=0.5)
         tensor([[[0.5000]]])
     """
-    from .pooling import avg_pool
+    from .window import avg_pool
 
     shape = tuple(input.shape)
     if len(shape) < 3:
@@ -858,4 +863,6 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     """
     from .distance import p_norm
 
+    if input.dtype.itemsize == 2:  # eps is 0 in float16
+        return normalize(input.to(_dtype.float32), p, dim, eps).to(input.dtype)
     return input / p_norm(input, p, dim, True).clamp_min(eps)

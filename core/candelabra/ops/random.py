@@ -185,7 +185,7 @@ def _reference_uniform(size: Shape, seed: int, offset: int, dtype: Any = None) -
 
 
 @op(
-    host_kernel=_on_host(lambda size, *stream: _philox.uniforms(np, *stream[:2], math.prod(size), stream[2])),
+    host_kernel=_on_host(lambda size, seed, offset, d: _philox.uniforms(np, seed, offset, math.prod(size), d)),
     factory_dtype=_inexact_dtype("random_uniform"),
     front=_front("random_uniform"),
     shape=size_rule("random_uniform"),
@@ -233,7 +233,7 @@ def _reference_normal(size: Shape, seed: int, offset: int, dtype: Any = None) ->
 
 
 @op(
-    host_kernel=_on_host(lambda size, *stream: _philox.normals(np, *stream[:2], math.prod(size), stream[2])),
+    host_kernel=_on_host(lambda size, seed, offset, d: _philox.normals(np, seed, offset, math.prod(size), d)),
     factory_dtype=_inexact_dtype("random_normal"),
     front=_front("random_normal"),
     shape=size_rule("random_normal"),
@@ -1058,7 +1058,9 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     if bool((rate < 10).all()):
         result = small
     else:
-        result = (rate < 10).where(small, _poisson_by_rejection(rate.clamp(min=10), uniforms))
+        from .comparison import where
+
+        result = where(rate < 10, small, _poisson_by_rejection(rate.clamp(min=10), uniforms))
     return _sampled(result.to(dtype), input)
 
 

@@ -318,7 +318,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     ...
 
 
-transpose.vjp(input=transpose)
+transpose.vjp(input=lambda grad, dim1, dim0: transpose(grad, dim0, dim1))
 
 
 def _front_permute(input: Tensor, dims: Any) -> tuple[Any, ...]:
@@ -497,14 +497,11 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
         tensor([[0, 1],
                 [2, 3]])
     """
-    sizes = shape[0] if len(shape) == 1 and not hasattr(shape[0], "__index__") else shape
-    size = infer_size("reshape", sizes, input.numel())
-    own = tuple(input._array.shape)
-    if size == own:
-        return input
-    if view_strides(own, strides_of(input), size) is None:
-        input = input.clone()
-    return view_as_size(input, size)
+    try:
+        return view_as_size(input, *shape)
+    except ShapeError:
+        sizes = shape[0] if len(shape) == 1 and not hasattr(shape[0], "__index__") else shape
+        return view_as_size(input.clone(), infer_size("reshape", sizes, input.numel()))
 
 
 Tensor.view = view
@@ -761,7 +758,11 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     ...
 
 
-unsqueeze.vjp(input=squeeze)
+def _without(grad: Tensor, dim: int) -> Tensor:
+    return squeeze(grad, dim)
+
+
+unsqueeze.vjp(input=_without)
 
 # -- orders of dims --------------------------------------------------------------------------------------------------
 
@@ -1069,12 +1070,47 @@ def _front_unbind(input: Tensor, dim: int) -> tuple[Any, ...]:
 
 
 @op(
+    name="unbind",
+    method=False,
     front=_front_unbind,
     samples=lambda: [Sample(Operand((3,))), Sample(Operand((2, 3)), 1), Sample(Operand((2, 1, 3)), -2)],
     errors=lambda: [ErrorSample(DimError, "0-d", Operand(()))],
     reference=lambda input, dim=0: tuple(np.moveaxis(input, dim, 0)),
     tolerance="exact",
 )
+def unbind_recorded(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """`candelabra.unbind` as one recorded call, whose gradient is one `stack`.
+
+    Args:
+        input: any dtype, shape (*).
+        dim: the dim to take apart.
+
+    Returns:
+        As many tensors as the dim has positions, of shape (*) without `dim`.
+
+    Example:
+        >>> cb.unbind(cb.tensor([1, 2]))
+        (tensor(1), tensor(2))
+    """
+    input, dim = _front_unbind(input, dim)
+    lead = (slice(None),) * dim
+    return tuple([input[(*lead, i)] for i in range(input._array.shape[dim])])
+
+
+def _unbind_grad(grad: dict[int, Tensor], input_shape: Shape, dim: int) -> Tensor:
+    from .creation import zeros
+    from .joining import stack
+
+    some = next(iter(grad.values()))
+    missing = None
+    if len(grad) < input_shape[dim]:
+        missing = zeros(tuple(some.shape), dtype=some.dtype, device=some.device)
+    return stack([grad.get(i, missing) for i in range(input_shape[dim])], dim)
+
+
+unbind_recorded.vjp(input=_unbind_grad)
+
+
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of each position of a dim, in a tuple.
 
@@ -1092,22 +1128,12 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
         >>> cb.unbind(cb.tensor([1, 2]))
         (tensor(1), tensor(2))
     """
-    input, dim = _front_unbind(input, dim)
-    return tuple([select(input, dim, i) for i in range(input._array.shape[dim])])
+    if input._node is not None and grad_enabled.get():
+        return unbind_recorded(input, dim)
+    return unbind_recorded.op.body(input, dim)  # type: ignore[misc]
 
 
-def _unbind_grad(grad: dict[int, Tensor], input_shape: Shape, dim: int) -> Tensor:
-    from .creation import zeros
-    from .joining import stack
-
-    some = next(iter(grad.values()))
-    missing = None
-    if len(grad) < input_shape[dim]:
-        missing = zeros(tuple(some.shape), dtype=some.dtype, device=some.device)
-    return stack([grad.get(i, missing) for i in range(input_shape[dim])], dim)
-
-
-unbind.vjp(input=_unbind_grad)
+Tensor.unbind = unbind
 
 
 def _front_split(input: Tensor, split_sizes: Any, dim: int) -> tuple[Any, ...]:
@@ -1122,6 +1148,8 @@ def _front_split(input: Tensor, split_sizes: Any, dim: int) -> tuple[Any, ...]:
 
 
 @op(
+    name="split_with_sizes",
+    method=False,
     front=_front_split,
     samples=lambda: [
         Sample(Operand((5,)), (2, 3)),
@@ -1136,6 +1164,46 @@ def _front_split(input: Tensor, split_sizes: Any, dim: int) -> tuple[Any, ...]:
     reference=lambda input, split_sizes, dim=0: tuple(np.split(input, np.cumsum(split_sizes)[:-1], dim)),
     tolerance="exact",
 )
+def split_recorded(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """`candelabra.split_with_sizes` as one recorded call, whose gradient is one `cat`.
+
+    Args:
+        input: any dtype, shape (*).
+        split_sizes: sizes of the parts; they add up to the size of the dim.
+        dim: the dim to split.
+
+    Returns:
+        One tensor a part, of shape (*) with that size at `dim`.
+
+    Example:
+        >>> cb.split_with_sizes(cb.arange(3), (1, 2))
+        (tensor([0]), tensor([1, 2]))
+    """
+    input, sizes, dim = _front_split(input, split_sizes, dim)
+    lead = (slice(None),) * dim
+    parts, start = [], 0
+    for size in sizes:
+        parts.append(input[(*lead, slice(start, start + size))])
+        start += size
+    return tuple(parts)
+
+
+def _split_grad(grad: dict[int, Tensor], input_shape: Shape, split_sizes: Shape, dim: int) -> Tensor:
+    from .creation import zeros
+    from .joining import cat
+
+    some = next(iter(grad.values()))
+
+    def part(i: int, size: int) -> Tensor:
+        shape = (*input_shape[:dim], size, *input_shape[dim + 1 :])
+        return grad[i] if i in grad else zeros(shape, dtype=some.dtype, device=some.device)
+
+    return cat([part(i, size) for i, size in enumerate(split_sizes)], dim)
+
+
+split_recorded.vjp(input=_split_grad)
+
+
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Views of consecutive parts of a dim, of the given sizes.
 
@@ -1155,28 +1223,12 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
         >>> cb.split_with_sizes(cb.arange(3), (1, 2))
         (tensor([0]), tensor([1, 2]))
     """
-    input, sizes, dim = _front_split(input, split_sizes, dim)
-    parts, start = [], 0
-    for size in sizes:
-        parts.append(narrow(input, dim, start, size))
-        start += size
-    return tuple(parts)
+    if input._node is not None and grad_enabled.get():
+        return split_recorded(input, split_sizes, dim)
+    return split_recorded.op.body(input, split_sizes, dim)  # type: ignore[misc]
 
 
-def _split_grad(grad: dict[int, Tensor], input_shape: Shape, split_sizes: Shape, dim: int) -> Tensor:
-    from .creation import zeros
-    from .joining import cat
-
-    some = next(iter(grad.values()))
-
-    def part(i: int, size: int) -> Tensor:
-        shape = (*input_shape[:dim], size, *input_shape[dim + 1 :])
-        return grad[i] if i in grad else zeros(shape, dtype=some.dtype, device=some.device)
-
-    return cat([part(i, size) for i, size in enumerate(split_sizes)], dim)
-
-
-split_with_sizes.vjp(input=_split_grad)
+Tensor.split_with_sizes = split_with_sizes
 
 
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:

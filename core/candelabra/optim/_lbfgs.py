@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .._config import grad_enabled
 from .._errors import ArgumentError, CallError
-from ..dispatcher._call import write
+from ..dispatcher._write import write
 from ..tensor._tensor import Tensor
 from ._optimizer import Optimizer, Params, check_options
 

@@ -13,7 +13,7 @@ from .. import _dtype
 from .._config import grad_enabled
 from .._errors import ArgumentError, CallError
 from ..dispatcher import _fallback
-from ..dispatcher._call import write
+from ..dispatcher._write import write
 from ..tensor._node import RemovableHandle, add_hook
 from ..tensor._storage import tick
 from ..tensor._tensor import Tensor
@@ -83,7 +83,9 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self._workspaces: dict[Any, dict[Any, Any]] = {}
         if isinstance(params, (Tensor, str)):
-            raise CallError(f"{type(self).__name__}: params must be an iterable of tensors, got {type(params).__name__}")
+            raise CallError(
+                f"{type(self).__name__}: params must be an iterable of tensors, got {type(params).__name__}"
+            )
         listed = list(params)
         if not listed:
             raise ArgumentError(f"{type(self).__name__}: params must not be empty, got no parameters")
@@ -97,7 +99,9 @@ class Optimizer:
             cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: v for name, v in self.__dict__.items() if name not in ("_hooks", "_workspaces")} | {"_workspaces": {}}
+        return {name: v for name, v in self.__dict__.items() if name not in ("_hooks", "_workspaces")} | {
+            "_workspaces": {}
+        }
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -199,7 +203,12 @@ class Optimizer:
         raise CallError(f"{type(self).__name__}: has no rule, got a step; define _update or step in the class")
 
     def _run(
-        self, rule: Any, params: list[Tensor], grads: list[Tensor], state: Sequence[list[Tensor] | None], *attributes: Any
+        self,
+        rule: Any,
+        params: list[Tensor],
+        grads: list[Tensor],
+        state: Sequence[list[Tensor] | None],
+        *attributes: Any,
     ) -> None:
         """One step of a rule of `ops.optimizer`, written into the parameters and the lists of state tensors."""
         kind = params[0]._kind

@@ -46,9 +46,7 @@ class SGD(Optimizer):
         check_options("SGD", lr, 0, weight_decay)
         check_range("SGD", momentum >= 0, "momentum must not be negative", momentum=momentum)
         usable = not nesterov or (momentum > 0 and dampening == 0)
-        check_range(
-            "SGD", usable, "nesterov needs momentum and no dampening", momentum=momentum, dampening=dampening
-        )
+        check_range("SGD", usable, "nesterov needs momentum and no dampening", momentum=momentum, dampening=dampening)
         defaults = {
             "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
             "maximize": maximize,

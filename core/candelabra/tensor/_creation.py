@@ -10,7 +10,7 @@ import numpy as np
 from .. import _dtype
 from .._config import get_default_dtype
 from .._dtype import check_dtype, from_numpy_dtype
-from .._errors import CallError, DeviceError, DTypeError, ShapeError
+from .._errors import ArgumentError, CallError, DeviceError, DTypeError, ShapeError
 from .._shape import as_shape
 from ..tensor._node import LeafNode
 from ..dispatcher._kind import canonical_device, kind_of
@@ -19,7 +19,7 @@ from ._tensor import Tensor, make_tensor, new
 
 def _infer(host: np.ndarray[Any, Any], data: Any) -> _dtype.dtype:
     """The dtype of Python data: bool, int64, the default float, or complex of the default float."""
-    if isinstance(data, (np.ndarray, np.generic)):
+    if isinstance(data, (np.ndarray, np.generic)) or isinstance(_first(data), np.generic):
         return from_numpy_dtype(host.dtype)
     if host.dtype.kind == "b":
         return _dtype.bool_
@@ -28,6 +28,13 @@ def _infer(host: np.ndarray[Any, Any], data: Any) -> _dtype.dtype:
     if host.dtype.kind == "f":
         return get_default_dtype()
     return get_default_dtype().to_complex()
+
+
+def _first(data: Any) -> Any:
+    """The first number in nested sequences."""
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return data
 
 
 def _host_array(what: str, data: Any, dtype: _dtype.dtype | None) -> tuple[np.ndarray[Any, Any], _dtype.dtype]:
@@ -43,6 +50,10 @@ def _host_array(what: str, data: Any, dtype: _dtype.dtype | None) -> tuple[np.nd
     if host.dtype.kind not in "biufcV" or (host.dtype.kind == "V" and host.dtype.names):
         raise DTypeError(f"{what}: data must be numbers, got {host.dtype} from {type(data).__name__}")
     found = dtype or _infer(host, data)
+    if found.category == 1 and host.dtype.kind in "iu" and host.size and not isinstance(data, np.ndarray):
+        low, high = int(host.min()), int(host.max())
+        if low < _dtype.iinfo(found).min or high > _dtype.iinfo(found).max:
+            raise ArgumentError(f"{what}: values must fit {found.name}, got values from {low} to {high}")
     if host.dtype != found.numpy:
         host = host.astype(found.numpy)
     return host, found

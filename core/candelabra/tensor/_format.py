@@ -144,6 +144,7 @@ def _number_format(values: np.ndarray[Any, Any], options: PrintOptions) -> tuple
         low, high = float(sizes.min()), float(sizes.max())
         scientific = high / low > 1000.0 or high > 1e8 or (not whole and low < 1e-4)
 
+    text: Callable[[Any], str]
     if options.sci_mode if options.sci_mode is not None else scientific:
         text = f"{{:.{options.precision}e}}".format
     elif whole:

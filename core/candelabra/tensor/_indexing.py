@@ -18,17 +18,20 @@ from .._errors import CallError, DimError, DTypeError, ShapeError
 from .._shape import Shape, basic_index_geometry
 from ..dispatcher import _fallback
 from ..dispatcher._call import check_writable, find_kernel, inplace, is_scalar, write
-from ..dispatcher._record import rebase, record, with_node
+from ..dispatcher._dispatch import run_kernel
+from ..dispatcher._record import rebase, record
 from ..ops.indexing import INDEX, basic_index, broadcasts_to, index, indexed_shape, put_at
 from ..ops.scatter import masked_fill
 from ..ops.view import host_tensor, reshape
 from ._storage import Storage
-from ._tensor import Tensor, make_view, new, ref
+from ._tensor import Tensor, make_tensor, make_view, new, ref
 
 BASIC = frozenset((int, slice, type(None), type(Ellipsis)))
 """Types of a key's items that a view can serve."""
 
 _record_basic = basic_index.op
+_index_op = index.op
+_ALL = slice(None)
 _observers = _fallback.observers
 
 
@@ -94,13 +97,28 @@ def _plain_slice(key: slice) -> slice:
 
 
 def _getitem_general(self: Tensor, key: Any) -> Tensor:
-    if isinstance(key, Tensor) and key._kind.dtype is _dtype.bool_ and key._array.shape == self._array.shape != ():
-        return self.masked_select(_beside(key, self))
+    if isinstance(key, Tensor):
+        if key._kind.dtype is _dtype.bool_ and key._array.shape == self._array.shape != ():
+            return self.masked_select(_beside(key, self))
+        if key._kind.dtype is _dtype.int64 and key._array.shape and self._array.shape and not _observers:
+            return _rows(self, _beside(key, self))
     basic, indices, dims = parse_key(self, key)
     if not indices:
         return basic_view(self, basic)
-    part = self if all(k == slice(None) for k in basic) else basic_view(self, basic)
-    return index(part, indices, dims)
+    return index(_part(self, basic), indices, dims)
+
+
+def _rows(self: Tensor, key: Tensor) -> Tensor:
+    """`index` with one tensor of positions of dim 0: the common case, without the general path's checks."""
+    kind = self._kind
+    kernel = None if kind.is_meta else find_kernel(_index_op, kind.backend, kind.dtype)
+    if kernel is None:
+        return index(self, [key], (0,))
+    array = run_kernel(_index_op, kernel, (self, [key], (0,)))
+    tensor = make_tensor(array if type(array) is kind.handle_type else kind.backend.wrap(array, kind.dtype), kind)
+    if self._node is not None and grad_enabled.get():
+        record(_index_op, (self, [key], (0,)), tensor)
+    return tensor
 
 
 def basic_view(self: Tensor, key: tuple[Any, ...]) -> Tensor:
@@ -233,6 +251,8 @@ def _check_mask(mask: Tensor, part: Shape) -> None:
 
 
 def _setitem(self: Tensor, key: Any, value: Any) -> None:
+    if (self._node is None or not grad_enabled.get()) and _assign_plainly(self, key, value):
+        return
     if isinstance(key, Tensor) and key._kind.dtype is _dtype.bool_ and _is_single(value):
         if key._array.shape != self._array.shape[: key.dim()]:
             _check_mask(key, tuple(self._array.shape[: key.dim()]))
@@ -242,22 +262,72 @@ def _setitem(self: Tensor, key: Any, value: Any) -> None:
         inplace(masked_fill.op, (self, mask, _like(value, self)), {})
         return
     basic, indices, dims = parse_key(self, key)
-    part = basic_view(self, basic)
-    check_writable("index_put_", part)
-    target_shape = tuple(part._array.shape)
     if indices:
-        target_shape = indexed_shape("index_put_", target_shape, indices, dims)[0]
-    value = _fit(_like(value, self), target_shape)
-    if indices:
-        put_in_place(part, indices, dims, value, False)
+        part = _part(self, basic)
+        if not is_scalar(value):
+            value = _fit(_like(value, self), indexed_shape("index_put_", tuple(part._array.shape), indices, dims)[0])
+        inplace(put_at.op, (part, indices, dims, _number(value, self), False), {})
     else:
+        part = basic_view(self, basic)
+        check_writable("index_put_", part)
+        value = _fit(_like(value, self), tuple(part._array.shape))
         write(part, value)
         if grad_enabled.get() and (part._node is not None or value._node is not None):
             rebase(part, value)
 
 
+def _assign_plainly(self: Tensor, key: Any, value: Any) -> bool:
+    """The common assignment: a basic key, no history, and a number or a tensor of the kind and shape selected."""
+    kind = self._kind
+    items = key if key.__class__ is tuple else (key,)
+    for item in items:
+        if item.__class__ not in BASIC or (item.__class__ is slice and item.step is not None):
+            return False
+    try:
+        backend = kind.backend
+        array = backend.basic_index(self._array, items if Ellipsis in items else (*items, Ellipsis))
+        cls = value.__class__
+        if cls is int or cls is float:
+            if kind.handle_type is not np.ndarray or kind.dtype.category < (2 if cls is float else 1):
+                return False
+            source = value
+        elif (
+            value._kind is not kind
+            or value._array.shape != array.shape
+            or (value._node is not None and grad_enabled.get())
+        ):
+            return False
+        else:
+            source = value._array
+            if value._storage is not None:
+                source = backend.copy(source)  # it may be this memory
+        if _observers or (self._base is not None and 0 in backend.strides(array)):
+            return False
+        backend.write(array, source)
+    except Exception:  # as in _getitem: the general path says what is wrong
+        return False
+    storage = self._storage
+    if storage is None:
+        storage = self._storage = Storage(self._array, kind)
+    storage.mark_written()
+    return True
+
+
 def _is_single(value: Any) -> bool:
     return is_scalar(value) or (isinstance(value, Tensor) and not value._array.shape)
+
+
+def _part(self: Tensor, basic: tuple[Any, ...]) -> Tensor:
+    """What a basic key selects: the tensor itself where that is all of it."""
+    return self if all(k.__class__ is slice and k == _ALL for k in basic) else basic_view(self, basic)
+
+
+def _number(value: Any, target: Tensor) -> Any:
+    """A real number as the target's dtype would hold it: cut to an integer, or true unless 0."""
+    category = target._kind.dtype.category
+    if isinstance(value, Tensor) or category > 1 or not isinstance(value, (int, float)):
+        return value
+    return int(value) if category else bool(value)
 
 
 def _like(value: Any, target: Tensor) -> Tensor:
@@ -285,28 +355,6 @@ def _fit(value: Tensor, shape: Shape) -> Tensor:
     if not broadcasts_to(kept, shape):
         raise ShapeError(f"index_put_: value must broadcast to what the key selects, got {given} for {shape}")
     return value if kept == given else reshape(value, kept)
-
-
-def put_in_place(target: Tensor, indices: list[Tensor], dims: Shape, values: Any, accumulate: bool) -> Tensor:
-    """Writes or adds `values` at tensors of positions of `target` itself; by a copy where the backend has no way."""
-    op, kind = put_at.op, target._kind
-    kernel = find_kernel(op, kind.backend, kind.dtype)
-    into = getattr(getattr(kernel, "func", kernel), "into", None)
-    if into is None or (isinstance(values, Tensor) and values._storage is not None):
-        return inplace(op, (target, indices, dims, values, accumulate), {})
-    check_writable("index_put_", target)
-    values = _like(values, target)
-    args = (with_node(target, target._node), indices, dims, values, accumulate)
-    op.shape(*args)  # type: ignore[misc]
-    into(target._array, [i._array for i in indices], dims, values._array, accumulate)
-    target.untyped_storage().mark_written()
-    if _observers:
-        _fallback.tell(op.name, kind.backend.name, "kernel")
-    if grad_enabled.get() and (target._node is not None or values._node is not None):
-        written = with_node(target, None)
-        record(op, args, written)
-        rebase(target, written)
-    return target
 
 
 Tensor.__getitem__ = _getitem  # type: ignore[method-assign]

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -15,25 +16,52 @@ from candelabra_xp.functional import FunctionalBackend, Look
 # Without it JAX would store every 64-bit array in 32 bits.
 jax.config.update("jax_enable_x64", True)
 
+# What JAX raises when a function being compiled asks for the values of an array: they are not known yet.
+NEEDS_VALUES = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.NonConcreteBooleanIndexError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
+
 
 class JaxBackend(FunctionalBackend):
     """All devices of JAX's default platform."""
 
     name = "jax"
     xp = jnp
-    capabilities = Capabilities(asynchronous=True)
+    # Scatters add in any order on a GPU.
+    capabilities = Capabilities(asynchronous=True, deterministic=jax.default_backend() == "cpu")
 
     def devices(self) -> Sequence[str]:
         return [f"{device.platform}:{device.id}" for device in jax.devices()]
 
+    def on_device(self, index: int) -> AbstractContextManager[Any]:
+        return jax.default_device(jax.devices()[index])
+
     def from_host(self, array: np.ndarray[Any, Any], index: int) -> Look:
+        # JAX may take the memory over: it gets its own.
         return self.hold(jax.device_put(np.array(array), jax.devices()[index]))
 
     def index_of(self, handle: Look) -> int:
-        return jax.devices().index(next(iter(handle.cell.flat.devices())))
+        return jax.devices().index(next(iter(handle.cell.array.devices())))
 
-    def put(self, flat: Any, index: np.ndarray[Any, Any], values: Any) -> Any:
+    def put(self, flat: Any, index: Any, values: Any) -> Any:
         return flat.at[index].set(values)
 
+    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        fast: Any = jax.jit(function)
+
+        def run(*args: Any) -> Any:
+            nonlocal fast
+            if fast is not None:
+                try:
+                    return fast(*args)
+                except NEEDS_VALUES:
+                    fast = None
+            return function(*args)
+
+        return run
+
     def synchronize(self, index: int) -> None:
-        jax.effects_barrier()
+        jax.block_until_ready(jax.live_arrays())

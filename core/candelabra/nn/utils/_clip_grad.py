@@ -9,7 +9,7 @@ from typing import Any
 
 from ..._config import grad_enabled
 from ..._errors import ArgumentError
-from ...dispatcher._call import write
+from ...dispatcher._write import write
 from ...ops.creation import zeros
 from ...tensor._tensor import Tensor
 

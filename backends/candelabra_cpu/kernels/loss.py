@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Losses of class indices for matrices of scores: look-ups in place of masks over all classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from candelabra_xp import loss as shared
+
+
+def _plain(input: Any, target: Any, weight: Any, ignore_index: int) -> bool:
+    """Whether each row counts once: a matrix, no weights, and no target that is ignored or wrong."""
+    if input.ndim != 2 or weight is not None or not target.size:
+        return False
+    low, high = np.minimum.reduce(target), np.maximum.reduce(target)
+    return low >= 0 and high < input.shape[1] and not low <= ignore_index <= high
+
+
+def cross_entropy(input: Any, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
+    if not _plain(input, target, weight, ignore_index):
+        return shared.cross_entropy(np, input, target, weight, ignore_index, reduction)
+    below = np.subtract(input, np.maximum.reduce(input, axis=1, keepdims=True))
+    own = below[np.arange(target.size), target]
+    np.exp(below, out=below)
+    losses = np.add.reduce(below, axis=1)
+    np.log(losses, out=losses)
+    np.subtract(losses, own, out=losses)
+    if reduction == "none":
+        return losses
+    total = np.add.reduce(losses)
+    return total if reduction == "sum" else total / target.size
+
+
+def cross_entropy_backward(
+    grad_output: Any, input: Any, target: Any, weight: Any, ignore_index: int, reduction: str
+) -> Any:
+    if not _plain(input, target, weight, ignore_index):
+        return shared.cross_entropy_backward(np, grad_output, input, target, weight, ignore_index, reduction)
+    apart = np.subtract(input, np.maximum.reduce(input, axis=1, keepdims=True))
+    np.exp(apart, out=apart)
+    np.divide(apart, np.add.reduce(apart, axis=1, keepdims=True), out=apart)
+    apart[np.arange(target.size), target] -= 1
+    scale = grad_output / target.size if reduction == "mean" else grad_output
+    return np.multiply(apart, scale.reshape(-1, 1) if scale.ndim else scale, out=apart)
+
+
+def nll_loss_backward(grad_output: Any, target: Any, weight: Any, size: Any, ignore_index: int, reduction: str) -> Any:
+    labels = target.reshape(-1)
+    classes = size[1] if len(size) > 1 else size[0]
+    labels, keep = shared.checked(np, "nll_loss_backward", labels, classes, ignore_index)
+    share = shared.shares(np, labels, keep, weight, grad_output.dtype)
+    scale = shared.row_scale(np, grad_output, labels, share, reduction)
+    rows = np.zeros((labels.size, classes), grad_output.dtype)
+    rows[np.arange(labels.size), labels] = np.negative(scale).reshape(-1)
+    if keep is not None:
+        rows[~keep] = 0
+    return shared.from_rows(rows, size)
+
+
+OWN: dict[str, Callable[..., Any]] = {
+    "cross_entropy": cross_entropy,
+    "cross_entropy_backward": cross_entropy_backward,
+    "nll_loss_backward": nll_loss_backward,
+}

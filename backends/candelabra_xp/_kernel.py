@@ -37,3 +37,8 @@ def mover(function: F) -> F:
 def ufuncs(**names: str) -> None:
     """Adds ops that are one function of the module."""
     UFUNCS.update(names)
+
+
+def row_major(xp: Any, array: Any) -> Any:
+    """The array with its elements in row-major order; modules whose arrays have no strides know no other."""
+    return xp.ascontiguousarray(array) if array.ndim and hasattr(xp, "ascontiguousarray") else array

@@ -74,14 +74,14 @@ def normal(xp: Any, x: Any) -> tuple[Any, Any]:
     if x.dtype.itemsize == 8:
         head = a.astype("float32").astype("float64")
         bell = xp.exp(head * head * -0.5) * xp.exp((head - a) * (head + a) * 0.5)
-        tail = bell * quotient(xp, SCALED_DOUBLE, a * math.sqrt(0.5)) * 0.5
+        tail = bell * quotient(SCALED_DOUBLE, a * math.sqrt(0.5)) * 0.5
     else:
         # The exponent's rounding, which the exponential would magnify, is made up for to first order.
         wide = a.astype("float64")
         exponent = wide * wide * -0.5
         head = exponent.astype("float32")
         bell = xp.exp(head) * ((exponent - head).astype("float32") + 1.0)
-        tail = bell * quotient(xp, SCALED_FLOAT32, a * math.sqrt(0.5)) * 0.5
+        tail = bell * quotient(SCALED_FLOAT32, a * math.sqrt(0.5)) * 0.5
     sign = xp.copysign(1.0, x)
     return (1.0 + sign) * 0.5 - sign * tail, bell
 

@@ -261,8 +261,15 @@ class FunctionalBackend(XpBackend):
         return target
 
     def kernel(self, op: str, dtype: dtype) -> Kernel | None:
-        own = self._by_looks.get(op)
-        return super().kernel(op, dtype) if own is None or not self.supports(op, (dtype,)) else own
+        # Kept here, since what was compiled must outlive the dispatcher's tables.
+        if (op, dtype) not in self._adapted:
+            own = self._by_looks.get(op) if self.supports(op, (dtype,)) else None
+            self._adapted[op, dtype] = own or super().kernel(op, dtype)
+        return self._adapted[op, dtype]
+
+    @functools.cached_property
+    def _adapted(self) -> dict[tuple[str, dtype], Kernel | None]:
+        return {}
 
     def adapt(self, op: str, kernel: Kernel) -> Kernel:
         found = ops.get(op)

@@ -7,7 +7,7 @@ from typing import Any
 
 from candelabra._errors import DimError
 
-from ._kernel import kernel, mover
+from ._kernel import kernel, mover, row_major
 
 
 def put(array: Any, key: Any, values: Any) -> Any:
@@ -65,7 +65,7 @@ def basic_index_put(xp: Any, input: Any, values: Any, key: Any) -> Any:
 @mover
 def index(xp: Any, input: Any, indices: Any, dims: Any) -> Any:
     found = input[key_of("index", input, indices, dims)]
-    return xp.asarray(found, order="C")
+    return row_major(xp, found)
 
 
 @kernel

@@ -71,7 +71,8 @@ def _flat_positions(xp: Any, places: Any, sizes: Any) -> Any:
 
 def best_of(xp: Any, taps: Iterator[Tap]) -> tuple[Any, Any]:
     """The greatest of the taps at each window, and its position: the first of equal ones, the last nan."""
-    best = index = seen = None
+    best: Any = None
+    index = seen = best
     for value, valid, position in taps:
         if best is None:
             best, index = value, xp.broadcast_to(position, value.shape)
@@ -182,7 +183,7 @@ def avg_pool_input_grad(
         spaced = spread(xp, x, x.ndim + axis, s)
         room = max(size + low + high - spaced.shape[axis], k - 1)
         after = (0, 0)
-        total = None
+        total: Any = None
         for i in range(k):
             width = [after] * x.ndim
             width[axis] = (i, room - i)

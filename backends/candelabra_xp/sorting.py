@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._kernel import kernel
+from ._kernel import kernel, row_major
 
 
 def argsort_stably(xp: Any, input: Any, axis: int = -1) -> Any:
@@ -27,14 +27,14 @@ def order(xp: Any, input: Any, dim: int, descending: bool) -> Any:
 def argsort(xp: Any, input: Any, dim: int, descending: bool, stable: bool) -> Any:
     if not input.ndim:
         return xp.zeros((), xp.int64)
-    return xp.asarray(order(xp, input, dim, descending), order="C")
+    return row_major(xp, order(xp, input, dim, descending))
 
 
 @kernel
 def sort(xp: Any, input: Any, dim: int, descending: bool, stable: bool) -> Any:
     if not input.ndim:
         return input.copy(), xp.zeros((), xp.int64)
-    indices = xp.asarray(order(xp, input, dim, descending), order="C")
+    indices = row_major(xp, order(xp, input, dim, descending))
     return xp.take_along_axis(input, indices, axis=dim), indices
 
 

@@ -86,6 +86,9 @@ def realize(operand: Operand, tested: dtype, *key: Any) -> Array:
 def uniform(rng: np.random.Generator, operand: Operand, shape: Shape) -> Array:
     """Uniform values in the operand's range, kept away from zero where it asks."""
     values = np.asarray(rng.uniform(operand.low, operand.high, shape))
+    # Differences from `low` leave the last bits zero, and sums of such numbers exact: stir them.
+    stirred = (values.view(np.int64) ^ rng.integers(0, 1 << 12, shape)).view(np.float64)
+    values = np.clip(stirred, operand.low, operand.high)
     if operand.nonzero:
         values = np.where(np.abs(values) < operand.nonzero, np.copysign(operand.nonzero, values), values)
     return values

@@ -31,7 +31,14 @@ class dtype:
     """
 
     __slots__ = (
-        "name", "itemsize", "category", "numpy", "is_signed", "is_floating_point", "is_complex", "is_storage_only",
+        "category",
+        "is_complex",
+        "is_floating_point",
+        "is_signed",
+        "is_storage_only",
+        "itemsize",
+        "name",
+        "numpy",
     )  # fmt: skip
 
     def __init__(self, name: str, numpy_type: Any, category: int, is_storage_only: bool = False) -> None:
@@ -102,7 +109,9 @@ def from_numpy_dtype(numpy_dtype: Any) -> dtype:
     """The dtype with the bits of a `numpy.dtype`; raises DTypeError where there is none."""
     found = _BY_NUMPY.get(np.dtype(numpy_dtype))
     if found is None:
-        raise DTypeError(f"dtype: no counterpart of this NumPy dtype, got {numpy_dtype!s}; convert it with astype first")
+        raise DTypeError(
+            f"dtype: no counterpart of this NumPy dtype, got {numpy_dtype!s}; convert it with astype first"
+        )
     return found
 
 

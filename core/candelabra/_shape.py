@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from ._errors import ArgumentError, CallError, DimError, ShapeError
 
@@ -34,16 +35,16 @@ class Size(tuple[int, ...]):
     def __add__(self, other: tuple[int, ...]) -> Size:  # type: ignore[override]
         return Size(tuple.__add__(self, other))
 
-    def __getitem__(self, key):  # type: ignore[no-untyped-def, override]
+    def __getitem__(self, key):
         found = tuple.__getitem__(self, key)
         return Size(found) if isinstance(key, slice) else found
 
 
-def as_shape(op: str, shape: object) -> Shape:
+def as_shape(op: str, shape: Any) -> Shape:
     """`shape` as a tuple of non-negative ints; accepts an int or a sequence of ints."""
     sizes = (shape,) if hasattr(shape, "__index__") else shape
     try:
-        result = tuple(s.__index__() for s in sizes)  # type: ignore[attr-defined]
+        result = tuple(s.__index__() for s in sizes)
     except (TypeError, AttributeError):
         raise CallError(f"{op}: sizes must be ints, got {shape!r}") from None
     if any(s < 0 for s in result):
@@ -85,19 +86,19 @@ def normalize_dim(op: str, dim: int, ndim: int) -> int:
     return index % span
 
 
-def normalize_dims(op: str, dim: int | Sequence[int] | None, ndim: int) -> Shape:
+def normalize_dims(op: str, dim: Any, ndim: int) -> Shape:
     """Dims counted from the front, in the order given; all of them for None or an empty sequence.
 
     Raises:
         DimError: one is out of range.
         ShapeError: one is named twice.
     """
-    if dim is None or (not hasattr(dim, "__index__") and len(dim) == 0):  # type: ignore[arg-type]
+    if dim is None or (not hasattr(dim, "__index__") and len(dim) == 0):
         return tuple(range(ndim))
     dims = (dim,) if hasattr(dim, "__index__") else dim
-    result = tuple(normalize_dim(op, d, ndim) for d in dims)  # type: ignore[union-attr, arg-type]
+    result = tuple(normalize_dim(op, d, ndim) for d in dims)
     if len(set(result)) != len(result):
-        raise ShapeError(f"{op}: dim must not repeat, got dim={tuple(dims)}")  # type: ignore[arg-type]
+        raise ShapeError(f"{op}: dim must not repeat, got dim={tuple(dims)}")
     return result if ndim else ()
 
 
@@ -183,12 +184,12 @@ def view_strides(shape: Shape, strides: Shape, new_shape: Shape) -> Shape | None
 
 def as_tuple(op: str, name: str, value: int | Sequence[int], n: int) -> Shape:
     """An int repeated `n` times, or a sequence of `n` ints; for kernel sizes, strides and paddings."""
-    values = (value,) * n if hasattr(value, "__index__") else tuple(value)  # type: ignore[arg-type]
+    values = (value,) * n if hasattr(value, "__index__") else tuple(value)
     if len(values) == 1 and n > 1:
         values = values * n
     if len(values) != n or not all(hasattr(v, "__index__") for v in values):
         raise ArgumentError(f"{op}: {name} must be an int or {n} ints, got {name}={value!r}")
-    return tuple(v.__index__() for v in values)  # type: ignore[union-attr]
+    return tuple(v.__index__() for v in values)
 
 
 def window_count(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False) -> int:
@@ -253,9 +254,9 @@ def slice_indices(key: slice, size: int) -> tuple[int, int, int]:
     return key.indices(size)
 
 
-def checked_index(op: str, index: object, size: int, dim: int) -> int:
+def checked_index(op: str, index: Any, size: int, dim: int) -> int:
     """`index` counted from the front; raises DimError outside [-size, size)."""
-    i: int = index.__index__()  # type: ignore[attr-defined]
+    i: int = index.__index__()
     if not -size <= i < size:
         raise DimError(f"{op}: index must be in [{-size}, {size}), got {i} for dim {dim} of size {size}")
     return i % size if size else 0

@@ -7,8 +7,8 @@ A file is a zip archive without compression:
     data/0, data/1    one entry for each storage: its elements, little-endian, aligned to 64 bytes
 
 The tree is JSON: numbers, strings, booleans and null stand for themselves, everything else is an object with one key
-that names it (`{"list": [...]}`, `{"tensor": 3}`). A tensor is a row of the table: class, dtype, device, shape, strides and
-offset in its storage. A reader checks all of it, and the checksums of the archive, before it makes the first tensor.
+that names it (`{"list": [...]}`, `{"tensor": 3}`). A tensor is a row of the table: class, dtype, device, shape, strides
+and offset in its storage. A reader checks all of it, and the checksums of the archive, before it makes the first tensor.
 """
 
 from __future__ import annotations
@@ -175,8 +175,8 @@ class _Writer:
         header = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
         if len(header) > MAX_HEADER_BYTES:
             raise SerializationError(
-                f"save: description must not be larger than {MAX_HEADER_BYTES} bytes, got {len(header)}; put long lists "
-                "of numbers into a tensor"
+                f"save: description must not be larger than {MAX_HEADER_BYTES} bytes, got {len(header)}; put long "
+                "lists of numbers into a tensor"
             )
         return _Document(header, storages)
 
@@ -435,7 +435,8 @@ class _Reader:
         kinds = self._check_storages(rows)
         with _damage("data"):
             arrays = [self._read_storage(number, kinds[number].numpy) for number in range(len(kinds))]
-        return _decode(document["tree"], _build(rows, arrays, map_location), 0)
+        with _damage("a tensor"):
+            return _decode(document["tree"], _build(rows, arrays, map_location), 0)
 
     # -- the archive
 
@@ -551,27 +552,26 @@ class _Reader:
             shape, strides, offset, storage = row["shape"], row["strides"], row["offset"], row["storage"]
             if not (_are_counts(shape) and _are_counts(strides) and len(shape) == len(strides) <= MAX_DIMS):
                 raise SerializationError(
-                    f"load: tensor {number} must have a shape and as many strides, got {shape!r:.80} and {strides!r:.80}"
+                    f"load: tensor {number} must have a shape and as many strides, got {shape!r:.80}, {strides!r:.80}"
                 )
             if not _are_counts([offset, storage]) or f"data/{storage}" not in self.entries:
                 raise SerializationError(
                     f"load: tensor {number} must lie in a storage, got storage={storage!r:.40}, offset={offset!r:.40}"
                 )
-            if (
-                row["class"] not in classes
-                or type(row["requires_grad"]) is not bool
-                or type(row["persistent"]) is not bool
-            ):
+            flags = type(row["requires_grad"]), type(row["persistent"])
+            if row["class"] not in classes or flags != (bool, bool):
                 raise SerializationError(f"load: tensor {number} must be a known class, got {row['class']!r:.80}")
             found = dtype_named(row["dtype"]) if isinstance(row["dtype"], str) else None
             if found is None or (row["requires_grad"] and found.category < 2):
                 raise SerializationError(f"load: tensor {number} must have a dtype that fits, got {row['dtype']!r:.80}")
             device = str(device_type(row["device"]))
             held = self.entries[f"data/{storage}"][1]
+            if math.prod(size for size in shape if size) * found.itemsize >= 1 << 62:
+                raise SerializationError(f"load: tensor {number} must have a possible size, got shape {tuple(shape)}")
             if (offset + _extent(tuple(shape), tuple(strides))) * found.itemsize > held:
                 raise SerializationError(
-                    f"load: tensor {number} must lie within its storage of {held} bytes, got shape {tuple(shape)}, strides "
-                    f"{tuple(strides)}, offset {offset} of {found.name}"
+                    f"load: tensor {number} must lie within its storage of {held} bytes, got shape {tuple(shape)}, "
+                    f"strides {tuple(strides)}, offset {offset} of {found.name}"
                 )
             rows.append(
                 _Row(
@@ -598,7 +598,7 @@ class _Reader:
             size = self.entries[f"data/{number}"][1]
             if size % row.dtype.itemsize:
                 raise SerializationError(
-                    f"load: a storage must hold whole elements, got {size} bytes of {row.dtype.name} for storage {number}"
+                    f"load: storage {number} must hold whole elements, got {size} bytes of {row.dtype.name}"
                 )
         return [used[number].dtype for number in range(count)]
 

@@ -42,7 +42,12 @@ def _tests(finder, module):
         yield test
     for name, value in vars(module).items():
         full = f"{module.__name__}.{name}"
-        if full not in seen and getattr(value, "__module__", None) == module.__name__ and callable(value) and value.__doc__:
+        if (
+            full not in seen
+            and getattr(value, "__module__", None) == module.__name__
+            and callable(value)
+            and value.__doc__
+        ):
             parser = doctest.DocTestParser()
             if ">>>" in value.__doc__:
                 yield parser.get_doctest(value.__doc__, {"cb": cb}, full, module.__file__, 0)

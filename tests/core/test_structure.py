@@ -38,7 +38,8 @@ def _imports_at_module_level(path):
         if isinstance(node, ast.ImportFrom) and node.level:
             anchor = base[: len(base) - node.level]
             yield from (
-                ".".join((*anchor, node.module)) if node.module else ".".join((*anchor, alias.name)) for alias in node.names
+                ".".join((*anchor, node.module)) if node.module else ".".join((*anchor, alias.name))
+                for alias in node.names
             )
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("candelabra"):
             yield node.module
@@ -67,7 +68,9 @@ def test_imports_of_core_point_downwards():
 
 
 def test_every_module_of_core_has_a_layer():
-    tops = {p.stem if p.is_file() else p.name for p in ROOT.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    tops = {
+        p.stem if p.is_file() else p.name for p in ROOT.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()
+    }
     assert tops - {"__init__", "testing", "return_types", "functional"} <= set(LEVEL)
 
 
@@ -98,7 +101,9 @@ def test_import_loads_no_backend_and_no_optional_library():
 def _public_packages():
     yield "candelabra"
     for info in pkgutil.walk_packages([str(ROOT)], "candelabra."):
-        if not any(part.startswith("_") for part in info.name.split(".")) and not info.name.startswith("candelabra.cli"):
+        if not any(part.startswith("_") for part in info.name.split(".")) and not info.name.startswith(
+            "candelabra.cli"
+        ):
             yield info.name
 
 
@@ -137,6 +142,8 @@ def test_kernel_parameters_equal_the_ops(op):
     assert names == [p.name for p in op.kernel_params]
 
 
-@pytest.mark.parametrize("op", [o for o in ops.values() if o.body is None and not o.is_view and not o.is_factory], ids=str)
+@pytest.mark.parametrize(
+    "op", [o for o in ops.values() if o.body is None and not o.is_view and not o.is_factory], ids=str
+)
 def test_primitive_has_a_kernel_on_cpu(op):
     assert op.name in cb.dispatcher.load_backend("cpu").kernels()

@@ -28,7 +28,7 @@ def _pad(input: Any, padding: Any) -> Any:
     if not any(padding):
         return input
     n, c, *sizes = input.shape
-    out = np.zeros((n, c, *(s + 2 * p for s, p in zip(sizes, padding, strict=True))), input.dtype)
+    out: Any = np.zeros((n, c, *(s + 2 * p for s, p in zip(sizes, padding, strict=True))), input.dtype)
     out[(Ellipsis, *(slice(p, p + s) for p, s in zip(padding, sizes, strict=True)))] = input
     return out
 
@@ -38,7 +38,7 @@ def _columns(x: Any, kernel: Any, counts: Any, stride: Any, dilation: Any, image
     n, c = x.shape[:2]
     if images_last:
         x = x.swapaxes(0, 1)
-        out = np.empty((c, *kernel, n, *counts), x.dtype)
+        out: Any = np.empty((c, *kernel, n, *counts), x.dtype)
     else:
         out = np.empty((n, c, *kernel, *counts), x.dtype)
     lead = (slice(None),) * (1 if images_last else 2)
@@ -107,7 +107,7 @@ def convolution_input_grad(
     out = np.empty((n, groups * c, *input_size), grad.dtype)
     for part in _chunks(n, groups * c * math.prod(kernel) * windows):
         size = part.stop - part.start
-        spread = np.zeros((o, size, *rows), grad.dtype)
+        spread: Any = np.zeros((o, size, *rows), grad.dtype)
         spread[(Ellipsis, *map(slice, counts))] = grad[part].swapaxes(0, 1)
         columns = np.matmul(w, spread.reshape(groups, o // groups, size * windows))
         image = add(columns.reshape(groups * c, *kernel, size, *rows), sizes, counts, stride, dilation)

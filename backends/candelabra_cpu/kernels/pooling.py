@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from typing import Any
@@ -16,43 +17,52 @@ from candelabra_xp.pooling import along, counts_of, divided, divisors, ends_of, 
 def _pad(input: Any, ends: Any, fill: Any) -> Any:
     sizes = input.shape[-len(ends) :]
     shape = (*input.shape[: -len(ends)], *(low + size + high for size, (low, high) in zip(sizes, ends, strict=True)))
-    out = np.full(shape, fill, input.dtype) if fill else np.zeros(shape, input.dtype)
+    out: Any = np.full(shape, fill, input.dtype) if fill else np.zeros(shape, input.dtype)
     out[(Ellipsis, *(slice(low, low + size) for size, (low, _) in zip(sizes, ends, strict=True)))] = input
     return out
+
+
+class _Geometry:
+    """Where the windows of a pooling lie: the same for every input of its sizes."""
+
+    def __init__(self, sizes: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> None:
+        counts = counts_of(sizes, kernel_size, stride, padding, dilation, ceil_mode)
+        self.ends = ends_of(sizes, counts, kernel_size, stride, padding, dilation)
+        self.padded = any(low or high for low, high in self.ends)
+        offsets = list(itertools.product(*map(range, kernel_size)))
+        self.slices = [(Ellipsis, *window(at, counts, stride, dilation)) for at in offsets]
+        steps = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
+        starts = [np.arange(n) * s - p for n, s, p in zip(counts, stride, padding, strict=True)]
+        self.corners = grid([row * step for row, step in zip(starts, steps, strict=True)], np.add)
+        moves = [sum(i * d * step for i, d, step in zip(at, dilation, steps, strict=True)) for at in offsets]
+        self.moves = np.array(moves, np.int64)
+        self.last = math.prod(sizes) - 1
+        self.inside: list[Any] | None = None
+        if self.padded:  # for each element of the window, the windows in which it lies inside the input
+            self.inside = []
+            for at in offsets:
+                rows = [row + i * d for row, i, d in zip(starts, at, dilation, strict=True)]
+                hits = [(row >= 0) & (row < size) for row, size in zip(rows, sizes, strict=True)]
+                self.inside.append(grid(hits, np.logical_and))
+
+
+_geometry = functools.lru_cache(maxsize=128)(_Geometry)
 
 
 def max_pool(
     input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> tuple[Any, Any]:
-    sizes = input.shape[-len(kernel_size) :]
-    counts = counts_of(sizes, kernel_size, stride, padding, dilation, ceil_mode)
-    ends = ends_of(sizes, counts, kernel_size, stride, padding, dilation)
-    padded = any(low or high for low, high in ends)
-    x = _pad(input, ends, lowest(input.dtype)) if padded else input
-    offsets = list(itertools.product(*map(range, kernel_size)))
-    taps = [x[(Ellipsis, *window(at, counts, stride, dilation))] for at in offsets]
-    best = taps[0].copy()
-    for tap in taps[1:]:
+    places = _geometry(input.shape[-len(kernel_size) :], kernel_size, stride, padding, dilation, ceil_mode)
+    x = _pad(input, places.ends, lowest(input.dtype)) if places.padded else input
+    taps = [x[part] for part in places.slices]
+    best = taps[0].copy() if len(taps) == 1 else np.maximum(taps[0], taps[1])
+    for tap in taps[2:]:
         np.maximum(best, tap, out=best)
-    steps = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
-    starts = [np.arange(n) * s - p for n, s, p in zip(counts, stride, padding, strict=True)]
-    inside = _inside(starts, offsets, dilation, sizes) if padded else None
-    which = _first_equal(taps, best, inside)
-    index = grid([row * step for row, step in zip(starts, steps, strict=True)], np.add)
-    table = [sum(i * d * step for i, d, step in zip(at, dilation, steps, strict=True)) for at in offsets]
-    index = np.array(table, np.int64)[which] + index
-    if padded:  # a dilated window may see padding alone: its index means nothing, but must lie inside
-        np.clip(index, 0, math.prod(sizes) - 1, out=index)
+    index = places.moves[_first_equal(taps, best, places.inside)]
+    index += places.corners
+    if places.padded:  # a dilated window may see padding alone: its index means nothing, but must lie inside
+        np.clip(index, 0, places.last, out=index)
     return best, index
-
-
-def _inside(starts: Any, offsets: Any, dilation: Any, sizes: Any) -> list[Any]:
-    """For each element of the window, the windows in which it lies inside the input."""
-    found = []
-    for at in offsets:
-        rows = [row + i * d for row, i, d in zip(starts, at, dilation, strict=True)]
-        found.append(grid([(row >= 0) & (row < size) for row, size in zip(rows, sizes, strict=True)], np.logical_and))
-    return found
 
 
 def _first_equal(taps: Any, best: Any, inside: Any) -> Any:

@@ -19,7 +19,6 @@ from ..tensor._node import LeafNode, Node, traces
 from ..tensor._tensor import Tensor, make_tensor
 
 
-
 def fit(grad: Tensor, node: Node) -> Tensor:
     """`grad` summed to the shape of `node`'s value and cast to its dtype."""
     shape = node.shape
@@ -117,7 +116,7 @@ def run(
                 results = _run_post_hooks(hooks.post, results, grad)
             if not retain_graph:
                 node.saved = node.out = None
-            grad = None
+            grad = None  # type: ignore[assignment]
             for edge, result in zip(node.edges, results, strict=True):
                 if edge is None or result is None or (needed is not None and edge not in needed):
                     continue
@@ -135,7 +134,7 @@ def run(
                     push(heap, (-edge.stamp, edge))
                 else:
                     upcoming = edge
-            result = results = known = None
+            result = results = known = None  # type: ignore[assignment]
     finally:
         _config.grad_enabled.reset(token)
     return captured
@@ -246,7 +245,9 @@ def _root_gradient(tensor: Tensor, grad: Tensor | None, what: str) -> Tensor:
             )
         return one(tensor)
     if tuple(grad.shape) != tuple(tensor.shape):
-        raise ShapeError(f"{what}: gradient must have the tensor's shape, got {tuple(grad.shape)} for {tuple(tensor.shape)}")
+        raise ShapeError(
+            f"{what}: gradient must have the tensor's shape, got {tuple(grad.shape)} for {tuple(tensor.shape)}"
+        )
     return fit(grad, tensor._node)
 
 
@@ -275,7 +276,7 @@ def _listed(value: Any, count: int | None = None) -> list[Any]:
 def _roots(tensors: list[Tensor], grads: list[Tensor | None], what: str) -> list[tuple[Node, Tensor]]:
     if len(tensors) != len(grads):
         raise ArgumentError(f"{what}: one gradient a tensor, got {len(grads)} for {len(tensors)} tensors")
-    return [(t._node, _root_gradient(t, g, what)) for t, g in zip(tensors, grads, strict=True)]
+    return [(t._node, _root_gradient(t, g, what)) for t, g in zip(tensors, grads, strict=True)]  # type: ignore[misc]
 
 
 def backward(
@@ -303,7 +304,7 @@ def backward(
         >>> x.grad
         tensor([2., 4.])
     """
-    if grad_tensors is None and inputs is None and not isinstance(tensors, (tuple, list)):
+    if grad_tensors is None and inputs is None and isinstance(tensors, Tensor):
         node = tensors._node
         root = _root_gradient(tensors, None, "backward")
         run([(node, root)], create_graph if retain_graph is None else retain_graph, create_graph)  # type: ignore[list-item]
@@ -389,7 +390,9 @@ def _nodes_of(tensors: list[Any], what: str) -> list[Node]:
         if not hasattr(tensor, "_node"):
             raise CallError(f"{what}: inputs must be tensors, got inputs[{i}]={tensor!r}")
         if tensor._node is None:
-            raise AutogradError(f"{what}: an input does not require a gradient, got inputs[{i}]; set requires_grad=True")
+            raise AutogradError(
+                f"{what}: an input does not require a gradient, got inputs[{i}]; set requires_grad=True"
+            )
     return [tensor._node for tensor in tensors]
 
 

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """`Function`: an operation with a hand-written forward and backward.
 
-    class Double(candelabra.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x * 2
+class Double(candelabra.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
 
-        @staticmethod
-        def backward(ctx, grad):
-            return grad * 2
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * 2
 
-    y = Double.apply(x)
+y = Double.apply(x)
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Any
 
 from .. import _config
 from .._errors import AutogradError, CallError, StaleTensorError
-from ..tensor._storage import tick
 from ..tensor._node import Node, OutputNode
+from ..tensor._storage import tick
 
 
 class FunctionNode(Node):
@@ -32,6 +32,14 @@ class FunctionNode(Node):
         "__dict__", "_dirty", "_function", "_inputs_are_tensors", "_materialize", "_nondifferentiable", "_output_kinds",
         "_saved_tensors", "needs_input_grad",
     )  # fmt: skip
+
+    _dirty: tuple[Any, ...]
+    _function: Any
+    _inputs_are_tensors: tuple[bool, ...]
+    _materialize: bool
+    _nondifferentiable: tuple[Any, ...]
+    _output_kinds: list[tuple[Any, Any]]
+    needs_input_grad: tuple[bool, ...]
 
     def name(self) -> str:
         return self._function.__name__ + "Backward"
@@ -161,7 +169,11 @@ class Function:
 
         outputs = list(output) if isinstance(output, tuple) else [output]
         for i, value in enumerate(outputs):
-            if isinstance(value, Tensor) and any(value is x for x in inputs) and not any(value is d for d in ctx._dirty):
+            if (
+                isinstance(value, Tensor)
+                and any(value is x for x in inputs)
+                and not any(value is d for d in ctx._dirty)
+            ):
                 outputs[i] = value.detach()  # an input returned as it is: a new tensor carries the new history
         ctx._output_kinds = [(tuple(o.shape), o._kind) if isinstance(o, Tensor) else ((), None) for o in outputs]
         ctx.stamp = tick()

@@ -128,9 +128,7 @@ def _numeric(run: Callable[[], list[Tensor]], t: Tensor, weights: dict[int, Tens
     for index in np.ndindex(*host.shape):
         for step in (eps, 1j * eps) if t.is_complex() else (eps,):
             columns = _column(outputs, host, index, step)
-            slope = sum(
-                float(np.sum(w.numpy(force=True).conj() * columns[n]).real) for n, w in weights.items()
-            )
+            slope = sum(float(np.sum(w.numpy(force=True).conj() * columns[n]).real) for n, w in weights.items())
             result[index] += slope if step == eps else 1j * slope
     outputs()
     return result

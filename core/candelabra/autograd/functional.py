@@ -75,7 +75,9 @@ def jacobian(
                 for column, g, t in zip(columns, found, ins, strict=True):
                     column.append(_zero_if_none(g, t, strict, "jacobian"))
             parts = [
-                stack(column).reshape((*out.shape, *t.shape)) if column else t.detach().new_zeros((*out.shape, *t.shape))
+                stack(column).reshape((*out.shape, *t.shape))
+                if column
+                else t.detach().new_zeros((*out.shape, *t.shape))
                 for column, t in zip(columns, ins, strict=True)
             ]
             rows.append(_shaped(parts, several_in))
@@ -173,7 +175,9 @@ def jvp(
         tangents = [ones_like(t.detach()) for t in ins] if v is None else list(_tupled(v)[0])
         used = [(g, t) for g, t in zip(found, tangents, strict=True) if g is not None and g.requires_grad]
         if used:
-            products = grad([g for g, _ in used], seeds, [t for _, t in used], create_graph=create_graph, allow_unused=True)
+            products = grad(
+                [g for g, _ in used], seeds, [t for _, t in used], create_graph=create_graph, allow_unused=True
+            )
         else:
             products = (None,) * len(seeds)
         results = [_zero_if_none(p, o, strict, "jvp") for p, o in zip(products, outs, strict=True)]

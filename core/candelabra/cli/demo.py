@@ -117,13 +117,12 @@ def load_uci_digits() -> Digits:
 
 def load_idx(folder: Path) -> Digits:
     """MNIST or Fashion-MNIST from their four idx files."""
-    arrays = [
-        read_idx(_find(folder, stem))
-        for stem in ("train-images", "train-labels", "t10k-images", "t10k-labels")
-    ]
+    arrays = [read_idx(_find(folder, stem)) for stem in ("train-images", "train-labels", "t10k-images", "t10k-labels")]
     train_images, train_labels, test_images, test_labels = arrays
     if len(train_images) != len(train_labels) or len(test_images) != len(test_labels):
-        raise SerializationError(f"idx files in {folder}: images and labels differ in number, got {[len(a) for a in arrays]}")
+        raise SerializationError(
+            f"idx files in {folder}: images and labels differ in number, got {[len(a) for a in arrays]}"
+        )
     return Digits(
         f"idx files in {folder}",
         (train_images / np.float32(255))[:, None],
@@ -203,9 +202,7 @@ def predict(model: nn.Module, images: np.ndarray[Any, Any], device: cb.device) -
     """Classes (N,) the model gives to images."""
     model.eval()
     with cb.no_grad():
-        parts = [
-            model(cb.tensor(batch, device=device)).argmax(1).numpy(force=True) for batch in _batches(images)
-        ]
+        parts = [model(cb.tensor(batch, device=device)).argmax(1).numpy(force=True) for batch in _batches(images)]
     return np.concatenate(parts)
 
 
@@ -220,12 +217,12 @@ def print_report(
     np.add.at(counts, (labels, predicted), 1)
     table = Table("true \\ said", *map(str, range(classes)), title="Confusion matrix, held-out images")
     for i, row in enumerate(counts):
-        cells = [
-            f"[bold green]{n}[/]" if i == j else f"[red]{n}[/]" if n else "[dim].[/]" for j, n in enumerate(row)
-        ]
+        cells = [f"[bold green]{n}[/]" if i == j else f"[red]{n}[/]" if n else "[dim].[/]" for j, n in enumerate(row)]
         table.add_row(str(i), *cells)
     console.print(table)
-    console.print(f"accuracy {accuracy:.2%} on {len(labels)} held-out images, {speed:,.0f} samples a second in training")
+    console.print(
+        f"accuracy {accuracy:.2%} on {len(labels)} held-out images, {speed:,.0f} samples a second in training"
+    )
 
 
 def draw(folder: Path, losses: list[float], data: Digits, predicted: np.ndarray[Any, Any]) -> None:

@@ -53,7 +53,7 @@ def entry(op: Op) -> Callable[..., Any]:
 
 
 def _unary_entry(op: Op) -> Callable[..., Any]:
-    find = op.table.get
+    find: Any = op.table.get  # a miss is None, whose unpacking fails into the full path
     slow = functools.partial(call_slow, op)
     rules = op.rules
 
@@ -83,7 +83,7 @@ def _unary_entry(op: Op) -> Callable[..., Any]:
 
 def _binary_entry(op: Op, slow: Callable[..., Any] | None = None) -> Callable[..., Any]:
     """`slow` replaces the way off the common path: Python's operators ask there whether the call is theirs."""
-    find = op.table.get
+    find: Any = op.table.get  # a miss is None, whose unpacking fails into the full path
     slow = slow or functools.partial(call_slow, op)
     rules = op.rules
 

@@ -293,6 +293,7 @@ def dispatch_factory(op: Op, args: tuple[Any, ...], dtype_: Any, device: Any) ->
     target = canonical_device(device)
     if op.front is not None:
         args = op.front(*args)
+    assert op.shape is not None
     result = op.factory_dtype(args, dtype_)
     kind = kind_of(target, result)
     if kind.is_meta:

@@ -96,7 +96,8 @@ def _collect(label: str, entry: importlib.metadata.EntryPoint) -> None:
     _manager.register(module, name=label)
     for implementation in _manager.hook.candelabra_backends.get_hookimpls():
         if implementation.plugin is module:
-            for info in guarded(what, implementation.function):
+            hook: Callable[[], Any] = implementation.function
+            for info in guarded(what, hook):
                 _add(what, info)
 
 

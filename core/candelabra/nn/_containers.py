@@ -395,7 +395,7 @@ class ParameterDict(Module):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of a key, `default` where it is missing."""
-        return self[key] if key in self else default
+        return self.__dict__[key] if key in self._keys else default
 
     def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
         """A new dict with one value for all keys."""

@@ -296,7 +296,7 @@ class _TransposedConvolution(_Convolution):
         if any(not 0 <= e < max(s, d) for e, s, d in zip(extra, self.stride, self.dilation, strict=True)):
             largest = [low + max(s, d) - 1 for low, s, d in zip(smallest, self.stride, self.dilation, strict=True)]
             raise ArgumentError(
-                f"{type(self).__name__}: output_size must be between {tuple(smallest)} and {tuple(largest)}, got {sizes}"
+                f"{type(self).__name__}: output_size must be from {tuple(smallest)} to {tuple(largest)}, got {sizes}"
             )
         return extra
 
@@ -345,8 +345,8 @@ class ConvTranspose1d(_TransposedConvolution):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype,
-            output_padding,
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
+            dtype, output_padding,
         )  # fmt: skip
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
@@ -397,8 +397,8 @@ class ConvTranspose2d(_TransposedConvolution):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype,
-            output_padding,
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
+            dtype, output_padding,
         )  # fmt: skip
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
@@ -449,8 +449,8 @@ class ConvTranspose3d(_TransposedConvolution):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype,
-            output_padding,
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
+            dtype, output_padding,
         )  # fmt: skip
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:

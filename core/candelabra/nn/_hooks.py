@@ -78,9 +78,7 @@ def _before(module: Module, hooks: CallHooks, args: Any, kwargs: dict[str, Any])
         elif isinstance(replacement, tuple) and len(replacement) == 2:
             args, kwargs = replacement
         else:
-            raise CallError(
-                f"forward pre-hook: with_kwargs=True must return None or (args, kwargs), got {type(replacement).__name__}"
-            )
+            raise CallError(f"forward pre-hook: must return None or (args, kwargs), got {type(replacement).__name__}")
     return args, kwargs
 
 

@@ -313,7 +313,7 @@ class Module:
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
-        """(dotted path, buffer) of this module and, with `recurse`, of all below it; arguments as `named_parameters`."""
+        """(dotted path, buffer) of this module and, with `recurse`, of all below it; else as `named_parameters`."""
         return self._named_tensors((BUFFER, TRANSIENT), prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
@@ -522,7 +522,7 @@ class Module:
         return add(self._hooks_of_state().before_save, hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Calls `hook(module, state_dict, prefix, local_metadata)` once the module's entries are in; it may edit them."""
+        """Calls `hook(module, state_dict, prefix, local_metadata)` when the entries are in; it may edit them."""
         return add(self._hooks_of_state().after_save, hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:

@@ -72,9 +72,8 @@ class _FeatureNorm(Module):
 
     def _check(self, input: Tensor) -> None:
         if input.dim() not in self.dims:
-            raise ShapeError(
-                f"{type(self).__name__}: input must have {' or '.join(map(str, self.dims))} dims, got {tuple(input.shape)}"
-            )
+            wanted = " or ".join(map(str, self.dims))
+            raise ShapeError(f"{type(self).__name__}: input must have {wanted} dims, got {tuple(input.shape)}")
 
     def extra_repr(self) -> str:
         return (
@@ -395,7 +394,8 @@ class GroupNorm(Module):
         super().__init__()
         if num_groups < 1 or num_channels % num_groups:
             raise ArgumentError(
-                f"GroupNorm: num_groups must divide num_channels, got num_groups={num_groups}, num_channels={num_channels}"
+                f"GroupNorm: num_groups must divide num_channels, got num_groups={num_groups}, "
+                f"num_channels={num_channels}"
             )
         self.num_groups = num_groups
         self.num_channels = num_channels

@@ -24,7 +24,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     Args:
         input: any dtype, shape (*).
         pad: elements before and after the last dim, then before and after the one before it, and so on.
-        mode: `constant`; `reflect`, the mirror image without the edge; `replicate`, the edge; `circular`, the other end.
+        mode: `constant`; `reflect`, the mirror image without the edge; `replicate`, the edge; `circular`, the far end.
         value: the constant; 0 when None.
 
     Returns:
@@ -91,7 +91,8 @@ def _check_reach(shape: tuple[int, ...], dim: int, before: int, after: int, mode
     limit = {"reflect": shape[dim] - 1, "circular": shape[dim], "replicate": math.inf if shape[dim] else 0}[mode]
     if max(before, after) > limit:
         raise ShapeError(
-            f"pad: mode {mode!r} can add at most {limit} elements on a side, got {before} and {after} for dim {dim} of {shape}"
+            f"pad: mode {mode!r} can add {limit} elements to a side at most, got {before} and {after} for dim {dim} of "
+            f"{shape}"
         )
 
 
@@ -181,10 +182,9 @@ def interpolate(
             places, weights = _antialiased(old, new, scale, bool(align_corners), mode == "bicubic")
         else:
             places, weights = _smooth(old, new, scale, bool(align_corners), mode == "bicubic")
-        if new == old and (weights is None or bool(np.all(weights[:, 0] == 1))):
-            if np.array_equal(places[:, 0], np.arange(old)):
-                continue
-        result = _mixed(result, dim, places, weights)
+        same_places = np.array_equal(places[:, 0], np.arange(old))
+        if not (same_places and (weights is None or bool(np.all(weights[:, 0] == 1)))):
+            result = _mixed(result, dim, places, weights)
     return result.clone() if result is input else result
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..dispatcher._write import inplace as _run_inplace
 from ..ops import activation as _activation
 from ..ops.activation import *
+from ..ops.adaptive_pooling import *
 from ..ops.convolution import *
 from ..ops.distance import *
 from ..ops.embedding import *

@@ -187,7 +187,11 @@ class Op:
 
     def no_gradient(self) -> str:
         """Why an operand has no gradient rule, for messages."""
-        return f"has no gradient ({self.grad[6:]})" if self.grad.startswith("none: ") else "has no gradient rule for this operand"
+        return (
+            f"has no gradient ({self.grad[6:]})"
+            if self.grad.startswith("none: ")
+            else "has no gradient rule for this operand"
+        )
 
     def set_vjps(self, **rules: Callable[..., Any]) -> None:
         """Adds gradient rules by operand name."""

@@ -115,7 +115,9 @@ def floating_only(op: str, found: dtype, args: Sequence[Any]) -> tuple[dtype, An
 def inexact_only(op: str, found: dtype, args: Sequence[Any]) -> tuple[dtype, Any]:
     """Floating and complex dtypes only."""
     if found.category < 2:
-        raise DTypeError(f"{op}: needs a floating or complex dtype, got {found.name}; convert with .to(candelabra.float32)")
+        raise DTypeError(
+            f"{op}: needs a floating or complex dtype, got {found.name}; convert with .to(candelabra.float32)"
+        )
     return promoted(op, found, args)
 
 

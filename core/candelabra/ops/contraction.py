@@ -61,8 +61,9 @@ def _contract(a: Tensor, la: Labels, b: Tensor, lb: Labels, keep: set[int]) -> t
     out_labels = (*batch, *rows, *columns)
     out_shape = tuple(sizes[label] for label in out_labels)
     if not summed:  # nothing to add up: an elementwise product that broadcasts
-        lead, n, m = (tuple(sizes[label] for label in part) for part in (batch, rows, columns))
-        return left.reshape(lead + n + (1,) * len(m)) * right.reshape(lead + (1,) * len(n) + m), out_labels
+        first, behind = len(batch) + len(rows), len(columns)
+        right = right.reshape(out_shape[: len(batch)] + (1,) * len(rows) + out_shape[first:])
+        return left.reshape(out_shape[:first] + (1,) * behind) * right, out_labels
     h, n, k, m = (math.prod(sizes[label] for label in part) for part in (batch, rows, summed, columns))
     if batch:
         product = bmm(left.reshape((h, n, k)), right.reshape((h, k, m)))
@@ -279,8 +280,7 @@ def einsum(*args: Any) -> Tensor:
         return einsum_of_terms(",".join(lists) + ("->" + _spelled(args[-1]) if len(args) % 2 else ""), operands)
     if len(args) < 2 or not isinstance(args[0], str):
         raise CallError(f"einsum: needs an equation and operands, or operands each with a list, got {args!r}")
-    operands = args[1] if isinstance(args[1], (list, tuple)) else args[1:]
-    return einsum_of_terms(args[0], operands)
+    return einsum_of_terms(args[0], args[1] if isinstance(args[1], (list, tuple)) else args[1:])
 
 
 def _tensordot_dims(a: Tensor, b: Tensor, dims: Any) -> tuple[Shape, Shape]:

@@ -7,6 +7,7 @@ input (which is the transposed convolution), and its adjoint in the weight. Ever
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -51,9 +52,9 @@ def _check_groups(name: str, groups: int, **channels: int) -> None:
             raise ArgumentError(f"{name}: groups must divide {label}, got groups={groups}, {label}={count}")
 
 
-def _check_bias(name: str, bias: Any, out_channels: int) -> None:
-    if bias is not None and tuple(bias.shape) != (out_channels,):
-        raise ShapeError(f"{name}: bias must have one element a channel, got {tuple(bias.shape)} for {out_channels}")
+def _check_bias(name: str, bias: Shape | None, out_channels: int) -> None:
+    if bias is not None and bias != (out_channels,):
+        raise ShapeError(f"{name}: bias must have one element a channel, got {bias} for {out_channels}")
 
 
 def _out_sizes(name: str, size: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape) -> Shape:
@@ -65,12 +66,15 @@ def _out_sizes(name: str, size: Shape, kernel: Shape, stride: Shape, padding: Sh
     return counts
 
 
+def _shape_of(value: Any) -> Shape | None:
+    return None if value is None else tuple(value.shape)
+
+
 def _check_convolution(
-    name: str, input: Any, weight: Any, bias: Any, stride: Shape, padding: Shape, dilation: Shape, groups: int
+    name: str, x: Shape, w: Shape, bias: Shape | None, stride: Shape, padding: Shape, dilation: Shape, groups: int
 ) -> Shape:
-    """The result's shape; refuses operands that do not fit."""
+    """The result's shape; refuses operands of shapes that do not fit."""
     _check_steps(name, stride, padding, dilation, groups)
-    x, w = tuple(input.shape), tuple(weight.shape)
     if len(w) != len(x) or len(x) != len(stride) + 2:
         raise ShapeError(f"{name}: input and weight must have {len(stride) + 2} dims, got {x} and {w}")
     _check_groups(name, groups, in_channels=x[1], out_channels=w[0])
@@ -85,7 +89,8 @@ def _check_convolution(
 def _convolution_shape(
     input: Any, weight: Any, bias: Any, stride: Shape, padding: Shape, dilation: Shape, groups: int
 ) -> Shape:
-    return _check_convolution("convolution", input, weight, bias, stride, padding, dilation, groups)
+    shapes = tuple(input.shape), tuple(weight.shape), _shape_of(bias)
+    return _check_convolution("convolution", *shapes, stride, padding, dilation, groups)
 
 
 def _input_grad_shape(
@@ -401,19 +406,34 @@ def _padding(name: str, n: int, padding: Any, kernel: Shape, stride: Shape, dila
     return tuple(-(-t // 2) for t in total), tuple(t % 2 for t in total)
 
 
+@functools.lru_cache(maxsize=512)
+def _conv_steps(
+    n: int, x: Shape, w: Shape, bias: Shape | None, stride: Any, padding: Any, dilation: Any, groups: int
+) -> tuple[Shape, Shape, Shape, Shape]:
+    """Stride, padding, dilation and positions to drop, once all is found to fit; remembered, as layers repeat."""
+    name = f"conv{n}d"
+    strides, dilations = as_tuple(name, "stride", stride, n), as_tuple(name, "dilation", dilation, n)
+    paddings, extra = _padding(name, n, padding, w[2:], strides, dilations)
+    _check_convolution(name, x, w, bias, strides, paddings, dilations, groups)
+    return strides, paddings, dilations, extra
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _conv(
     n: int, input: Tensor, weight: Tensor, bias: Any, stride: Ints, padding: Any, dilation: Ints, groups: int
 ) -> Tensor:
-    name = f"conv{n}d"
-    input, lacks_batch = _batched(name, n, input)
-    strides, dilations = as_tuple(name, "stride", stride, n), as_tuple(name, "dilation", dilation, n)
-    paddings, extra = _padding(name, n, padding, tuple(weight.shape[2:]), strides, dilations)
-    _check_convolution(name, input, weight, bias, strides, paddings, dilations, groups)
+    input, lacks_batch = _batched(f"conv{n}d", n, input)
+    shapes = tuple(input.shape), tuple(weight.shape), _shape_of(bias)
+    strides, paddings, dilations, extra = _conv_steps(n, *shapes, *map(_hashable, (stride, padding, dilation)), groups)
     out = convolution(input, weight, bias, strides, paddings, dilations, groups)
-    for dim, drop in enumerate(extra, 2):
-        if drop:
-            out = out.narrow(dim, 1, out.shape[dim] - 1)
-    return out.reshape(tuple(out.shape[1:])) if lacks_batch else out.contiguous() if any(extra) else out
+    if any(extra):
+        for dim, drop in enumerate(extra, 2):
+            out = out.narrow(dim, drop, out.shape[dim] - drop)
+        out = out.contiguous()
+    return out.reshape(tuple(out.shape[1:])) if lacks_batch else out
 
 
 def _conv_reference(n: int) -> Callable[..., Any]:
@@ -621,7 +641,7 @@ def _conv_transpose(
     if len(w) != n + 2 or w[0] != x[1]:
         raise ShapeError(f"{name}: weight must have {n + 2} dims, in_channels first, got {w} for in_channels={x[1]}")
     _check_groups(name, groups, in_channels=x[1])
-    _check_bias(name, bias, w[1] * groups)
+    _check_bias(name, _shape_of(bias), w[1] * groups)
     if any(not 0 <= e < max(s, d) for e, s, d in zip(extra, strides, dilations, strict=True)):
         raise ArgumentError(
             f"{name}: output_padding must be smaller than stride or dilation, got output_padding={extra}, "
@@ -667,7 +687,7 @@ def _conv_transpose_reference(n: int) -> Callable[..., Any]:
         x = input[None] if lacks else input
         s, p, e, d = (as_tuple("", "", v, n) for v in (stride, padding, output_padding, dilation))
         full = [(x.shape[i + 2] - 1) * s[i] + d[i] * (weight.shape[i + 2] - 1) + 1 + e[i] for i in range(n)]
-        out = np.zeros((len(x), weight.shape[1] * groups, *full), np.result_type(x, weight))
+        out: Any = np.zeros((len(x), weight.shape[1] * groups, *full), np.result_type(x, weight))
         for at in itertools.product(*map(range, x.shape[2:])):
             window = _window(at, weight.shape[2:], s, d)
             for i, o in _grouped(groups, weight.shape[0], out.shape[1]):

@@ -13,40 +13,10 @@ from .._errors import ArgumentError, DTypeError, ShapeError
 from ..op import op
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample
-from .arithmetic import conjugate
 from .linalg import check_ranks, matmul
+from .norm import vector_norm
 
 __all__ = ["cdist", "pdist"]
-
-
-def p_norm(value: Tensor, p: float, dim: int, keepdim: bool = False) -> Tensor:
-    """`p`-norm over one dim, with gradient 0 where it is 0.
-
-    Elements whose power or root has no finite slope at 0 are exchanged for 1 before, and masked after: a mask after
-    alone would leave 0 times infinity in the gradient.
-    """
-    from . import eq, where
-
-    magnitude = value.abs()
-    if p == 0:
-        return (magnitude != 0).sum(dim, keepdim).to(value.dtype.to_real())
-    if p == math.inf:
-        return magnitude.amax(dim, keepdim)
-    if p == -math.inf:
-        return magnitude.amin(dim, keepdim)
-    if p == 1:
-        return magnitude.sum(dim, keepdim)
-    if p == 2:
-        powers = (value * conjugate(value)).real if value.is_complex() else value * value
-    elif p > 1:
-        powers = magnitude**p
-    else:
-        zero = eq(magnitude, 0)
-        powers = where(zero, 0.0 if p > 0 else math.inf, where(zero, 1.0, magnitude) ** p)
-    total = powers.sum(dim, keepdim)
-    zero = eq(total, 0)
-    safe = where(zero, 1.0, total)
-    return where(zero, 0.0 if p > 0 else math.inf, safe.sqrt() if p == 2 else safe ** (1 / p))
 
 
 def _check_p(name: str, p: float) -> None:
@@ -130,7 +100,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = _MODES[0])
     many = max(x1.shape[-2], x2.shape[-2]) > 25
     if p == 2 and (compute_mode == _MODES[1] or (compute_mode == _MODES[0] and many)):
         return _cdist_by_product(x1, x2)
-    return p_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1) if x1.shape[-1] else _no_distance(x1, x2)
+    return vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1) if x1.shape[-1] else _no_distance(x1, x2)
 
 
 def _no_distance(x1: Tensor, x2: Tensor) -> Tensor:
@@ -193,4 +163,4 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     _check_p("pdist", p)
     rows, columns = (host_tensor(i, input) for i in np.triu_indices(input.shape[0], 1))
     apart = input.index_select(0, rows) - input.index_select(0, columns)
-    return p_norm(apart, p, -1) if input.shape[1] else apart.sum(-1)
+    return vector_norm(apart, p, -1) if input.shape[1] else apart.sum(-1)

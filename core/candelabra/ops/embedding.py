@@ -188,16 +188,16 @@ def _check_numbers(name: str, input: Tensor, count: int, label: str = "num_embed
 
 def _shorten(input: Tensor, weight: Tensor, max_norm: float, norm_type: float) -> None:
     """Scales the rows in use down to a norm of at most `max_norm`, in place and unrecorded."""
-    from ..dispatcher._call import write
+    from ..dispatcher._write import write
     from . import where, zeros
-    from .distance import p_norm
+    from .norm import vector_norm
 
     _check_numbers("embedding", input, weight.shape[0])
     token = grad_enabled.set(False)
     try:
         flat = input.reshape((input.numel(),))
         used = zeros((weight.shape[0],), dtype=weight.dtype, device=weight.device).index_fill(0, flat, 1.0)
-        norm = p_norm(weight, norm_type, 1)
+        norm = vector_norm(weight, norm_type, 1)
         # 1e-7 keeps a row that was scaled from coming out a rounding error too long again.
         factor = where((used > 0) & (norm > max_norm), max_norm / (norm + 1e-7), 1.0)
         write(weight, (weight * factor.reshape((-1, 1))).to(weight.dtype))
@@ -304,7 +304,7 @@ def _bag_reference(input: Any, weight: Any, offsets: Any = None, **options: Any)
     for a, b in itertools.pairwise(edges):
         kept = [i for i in range(a, b) if flat[i] != padding]
         bag = weight[flat[kept]] if scale is None else weight[flat[kept]] * scale.reshape(-1)[kept, None]
-        reduce = {"sum": np.sum, "max": np.max}.get(mode or "mean", np.mean)
+        reduce: Any = {"sum": np.sum, "max": np.max}.get(mode or "mean", np.mean)
         rows.append(reduce(bag, axis=0) if len(kept) else np.zeros(weight.shape[1]))
     return np.array(rows).reshape(len(edges) - 1, weight.shape[1])
 

@@ -400,6 +400,8 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """
     from .trigonometric import atanh
 
+    if not input.is_floating_point():
+        input = input.to(get_default_dtype())
     z = input if eps is None else input.clamp(eps, 1 - eps)
     # Near 1/2 the quotient is near 1, where its logarithm has lost the digits that 2 z - 1 still has.
     centred = z * 2.0 - 1

@@ -254,7 +254,7 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 
 
 mv.vjp(
-    input=lambda grad, vec: outer(grad, conjugate(vec)),
+    input=lambda grad, vec: grad.unsqueeze(-1) * conjugate(vec),
     vec=lambda grad, input: mv(conjugate(input).transpose(0, 1), grad),
 )
 

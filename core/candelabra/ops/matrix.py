@@ -214,7 +214,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
         return _identity(shape[-1], input).expand(shape).clone()
     base = inverse(input) if n < 0 else input
     n = abs(n)
-    result = None
+    result: Any = None
     while True:  # square and multiply, by the binary digits of n
         if n & 1:
             result = base if result is None else matmul(result, base)

@@ -413,7 +413,7 @@ def group_norm(
 
 def _follow(running: Tensor | None, value: Tensor, momentum: float) -> None:
     """Moves a running statistic towards a new value, in place and unrecorded."""
-    from ..dispatcher._call import write
+    from ..dispatcher._write import write
 
     if running is not None:
         write(running, running * (1 - momentum) + value.reshape(tuple(running.shape)) * momentum)
@@ -861,8 +861,8 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
         >>> cb.normalize(cb.tensor([[3.0, 4.0]]))
         tensor([[0.6000, 0.8000]])
     """
-    from .distance import p_norm
+    from .norm import vector_norm
 
     if input.dtype.itemsize == 2:  # eps is 0 in float16
         return normalize(input.to(_dtype.float32), p, dim, eps).to(input.dtype)
-    return input / p_norm(input, p, dim, True).clamp_min(eps)
+    return input / vector_norm(input, p, dim, True).clamp_min(eps)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One step of each optimizer, on one parameter: pure functions from old values to new ones.
 
-Each takes the parameter, its gradient and the optimizer's state tensors, and returns the new parameter and the new state
-tensors, in that order; `candelabra.optim` writes them back. A backend may offer a kernel called like the op with an
-underscore, `adam_step_(workspace, params, grads, ..., *attributes)`: the same step on lists of handles, written into
+Each takes the parameter, its gradient and the optimizer's state tensors, and returns the new parameter and the new
+state tensors, in that order; `candelabra.optim` writes them back. A backend may offer a kernel called like the op with
+an underscore, `adam_step_(workspace, params, grads, ..., *attributes)`: the same step on lists of handles, written into
 the memory of all but the gradients. `workspace` is a dict in which it may keep scratch memory from step to step.
 """
 
@@ -17,8 +17,8 @@ from ..tensor._tensor import Tensor
 from ..testing.samples import Operand, Sample
 
 __all__ = [
-    "adadelta_step", "adagrad_step", "adam_step", "adamax_step", "asgd_step", "nadam_step", "radam_step", "rmsprop_step",
-    "rprop_step", "sgd_step",
+    "adadelta_step", "adagrad_step", "adam_step", "adamax_step", "asgd_step", "nadam_step", "radam_step",
+    "rmsprop_step", "rprop_step", "sgd_step",
 ]  # fmt: skip
 
 _SHAPES = ((3, 5), (), (7,), (0, 2))
@@ -33,7 +33,7 @@ def _samples(states: int, *attributes: Any, **others: Any) -> list[Sample]:
 
 
 def _effective(param: Tensor, grad: Tensor, weight_decay: float, maximize: bool) -> Tensor:
-    """The gradient to descend: with its sign turned to ascend, and that of the penalty `weight_decay / 2 * param**2`."""
+    """The gradient to descend: its sign turned to ascend, and the gradient of the L2 penalty added."""
     grad = -grad if maximize else grad
     return grad + param * weight_decay if weight_decay else grad
 

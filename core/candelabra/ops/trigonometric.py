@@ -229,9 +229,15 @@ def atan2(input: Tensor, other: Tensor) -> Tensor:
     ...
 
 
+def _over_square(value: Tensor, input: Tensor, other: Tensor) -> Tensor:
+    """`value` over the squared distance from the origin; 0 at the origin itself, which has no angle."""
+    square = input * input + other * other
+    return where(square == 0, 0.0, value / where(square == 0, 1.0, square))
+
+
 atan2.vjp(
-    input=lambda grad, input, other: grad * (other / (input * input + other * other)),
-    other=lambda grad, input, other: grad * (-input / (input * input + other * other)),
+    input=lambda grad, input, other: grad * _over_square(other, input, other),
+    other=lambda grad, input, other: grad * _over_square(-input, input, other),
 )
 
 

@@ -75,7 +75,7 @@ def reduce_windows(input: Any, bounds: list[list[list[int]]], reduce: Callable[[
     """`reduce(window with its dims flattened, positions of each of its elements, window number)` for each window."""
     n = len(bounds)
     shape = input.shape[:-n] + tuple(map(len, bounds))
-    out = None
+    out: Any = None
     for at in itertools.product(*(range(len(b)) for b in bounds)):
         places = [b[i] for b, i in zip(bounds, at, strict=True)]
         window = input[(Ellipsis, *np.ix_(*places))].reshape(*input.shape[:-n], math.prod(map(len, places)))

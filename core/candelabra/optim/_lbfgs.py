@@ -209,7 +209,7 @@ def _zoom(along: Callable[[float], _Point], start: _Point, low: _Point, high: _P
 
 
 def _between(a: _Point, b: _Point) -> float:
-    """The minimum of the cubic through two points and their slopes, kept off the ends; the middle where there is none."""
+    """The minimum of the cubic through two points and their slopes, kept off the ends; the middle if there is none."""
     middle, width = (a.t + b.t) / 2, abs(b.t - a.t)
     if not math.isfinite(b.loss) or not math.isfinite(b.slope):
         return middle

@@ -99,9 +99,7 @@ class Optimizer:
             cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: v for name, v in self.__dict__.items() if name not in ("_hooks", "_workspaces")} | {
-            "_workspaces": {}
-        }
+        return {**{name: v for name, v in self.__dict__.items() if name != "_hooks"}, "_workspaces": {}}
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

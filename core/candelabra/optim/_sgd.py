@@ -65,14 +65,15 @@ class SGD(Optimizer):
         if fresh and dampening:  # the first gradient enters in full
             first = {id(p) for p in fresh}
             pairs = list(zip(params, grads, strict=True))
-            for dampening, chosen in (
-                (0.0, [pair for pair in pairs if id(pair[0]) in first]),
-                (dampening, [pair for pair in pairs if id(pair[0]) not in first]),
-            ):
-                if chosen:
-                    params, grads = [p for p, _ in chosen], [g for _, g in chosen]
-                    buffers = [self.state[p]["momentum_buffer"] for p in params]
-                    self._run(sgd_step, params, grads, (buffers,), lr, momentum, dampening, *options)
+            self._momentum_step([pair for pair in pairs if id(pair[0]) in first], lr, momentum, 0.0, options)
+            self._momentum_step([pair for pair in pairs if id(pair[0]) not in first], lr, momentum, dampening, options)
             return
         buffers = [self.state[p]["momentum_buffer"] for p in params]
         self._run(sgd_step, params, grads, (buffers,), lr, momentum, dampening, *options)
+
+    def _momentum_step(self, pairs: list[Any], lr: float, momentum: float, dampening: float, options: Any) -> None:
+        if pairs:
+            buffers = [self.state[p]["momentum_buffer"] for p, _ in pairs]
+            self._run(
+                sgd_step, [p for p, _ in pairs], [g for _, g in pairs], (buffers,), lr, momentum, dampening, *options
+            )

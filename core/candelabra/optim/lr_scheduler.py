@@ -101,8 +101,8 @@ class LRScheduler:
         """
         if self._step_count == 1 and not self.optimizer._has_stepped:
             warnings.warn(
-                "lr_scheduler.step: was called before optimizer.step(), got no step of the optimizer since the schedule "
-                "was made; the first rate is skipped",
+                "lr_scheduler.step: was called before optimizer.step(), got no step of the optimizer so far; the first "
+                "rate is skipped",
                 stacklevel=2,
             )
         self._step_count += 1
@@ -582,7 +582,7 @@ def _set_momentum(what: str, group: dict[str, Any], value: float) -> None:
         group["momentum"] = value
     else:
         raise ArgumentError(
-            f"{what}: optimizer must have momentum or betas to be cycled, got {sorted(group)}; pass cycle_momentum=False"
+            f"{what}: optimizer must have momentum or betas to cycle, got {sorted(group)}; pass cycle_momentum=False"
         )
 
 
@@ -633,8 +633,8 @@ class OneCycleLR(LRScheduler):
             total_steps = epochs * steps_per_epoch
         if total_steps is None or total_steps < 1:
             raise ArgumentError(
-                f"OneCycleLR: needs total_steps, or epochs and steps_per_epoch, all positive, got total_steps={total_steps}, "
-                f"epochs={epochs}, steps_per_epoch={steps_per_epoch}"
+                "OneCycleLR: needs total_steps, or epochs and steps_per_epoch, all positive, got "
+                f"total_steps={total_steps}, epochs={epochs}, steps_per_epoch={steps_per_epoch}"
             )
         if not 0 <= pct_start <= 1:
             raise ArgumentError(f"OneCycleLR: pct_start must be in [0, 1], got pct_start={pct_start}")
@@ -658,8 +658,11 @@ class OneCycleLR(LRScheduler):
             ]
         groups = optimizer.param_groups
         if last_epoch == -1:
-            bounds = [_per_group(name, value, groups) for name, value in
-                      [("max_lr", max_lr), ("max_momentum", max_momentum), ("base_momentum", base_momentum)]]  # fmt: skip
+            bounds = (
+                _per_group("max_lr", max_lr, groups),
+                _per_group("max_momentum", max_momentum, groups),
+                _per_group("base_momentum", base_momentum, groups),
+            )
             for group, highest, high, low in zip(groups, *bounds, strict=True):
                 first = highest / div_factor
                 group.update(initial_lr=first, max_lr=highest, min_lr=first / final_div_factor)

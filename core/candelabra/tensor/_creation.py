@@ -12,8 +12,8 @@ from .._config import get_default_dtype
 from .._dtype import check_dtype, from_numpy_dtype
 from .._errors import ArgumentError, CallError, DeviceError, DTypeError, ShapeError
 from .._shape import as_shape
-from ..tensor._node import LeafNode
 from ..dispatcher._kind import canonical_device, kind_of
+from ..tensor._node import LeafNode
 from ._tensor import Tensor, make_tensor, new
 
 
@@ -161,7 +161,7 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
 def legacy_tensor(cls: type[Tensor], args: tuple[Any, ...], device: Any) -> Tensor:
     """`Tensor(*sizes)` is uninitialised, `Tensor(data)` a copy; both of the default dtype."""
     kind = kind_of(canonical_device(device), get_default_dtype())
-    if len(args) == 1 and not hasattr(args[0], "__index__") or (len(args) == 1 and isinstance(args[0], Tensor)):
+    if (len(args) == 1 and not hasattr(args[0], "__index__")) or (len(args) == 1 and isinstance(args[0], Tensor)):
         data = args[0]
         if isinstance(data, Tensor):
             array = data.detach().to(device=kind.device, dtype=kind.dtype)._array

@@ -89,9 +89,7 @@ class Node:
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
         """(node, output number) for each operand."""
-        return tuple(
-            (edge.parent, edge.index) if isinstance(edge, OutputNode) else (edge, 0) for edge in self.edges
-        )
+        return tuple((edge.parent, edge.index) if isinstance(edge, OutputNode) else (edge, 0) for edge in self.edges)
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
@@ -143,7 +141,7 @@ class Node:
             function, reads = rule
             if reads and saved is None:
                 raise self._freed()
-            found = function(grad, *[self._read(saved, i) for i in reads])
+            found = function(grad, *[self._read(saved, i) for i in reads])  # type: ignore[arg-type]
             results.extend(found if param.is_list else [found])
         return results
 

@@ -324,7 +324,7 @@ class Tensor(metaclass=_Open):
     def tolist(self) -> Any:
         """The elements as nested lists of Python scalars; a scalar for a 0-d tensor."""
         host = self._host()
-        if host.dtype.kind == "V" or host.dtype.itemsize == 1 and host.dtype.kind == "f":
+        if host.dtype.kind == "V" or (host.dtype.itemsize == 1 and host.dtype.kind == "f"):
             host = host.astype(np.float32)
         return host.tolist()
 

@@ -71,7 +71,7 @@ def get_total_norm(
         grad_enabled.reset(token)
     if error_if_nonfinite and not math.isfinite(float(total)):
         raise ArgumentError(
-            f"clip_grad_norm_: total norm must be finite, got {float(total)}; pass error_if_nonfinite=False to clip anyway"
+            f"clip_grad_norm_: norm must be finite, got {float(total)}; pass error_if_nonfinite=False to clip anyway"
         )
     return total
 

@@ -64,7 +64,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, Tensor):
         shapes = {tuple(sample.shape) for sample in batch}
         if len(shapes) > 1:
-            raise ShapeError(f"default_collate: samples must have one shape, got {sorted(shapes)}; pad them or give collate_fn")
+            raise ShapeError(
+                f"default_collate: samples must have one shape, got {sorted(shapes)}; pad them or give collate_fn"
+            )
         return stack(list(batch))
     if isinstance(first, np.ndarray) and first.dtype.kind in "biufc":
         return default_collate([as_tensor(sample) for sample in batch])

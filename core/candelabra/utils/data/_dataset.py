@@ -32,7 +32,9 @@ class IterableDataset(Dataset[T]):
     """Samples in a row. Subclasses give `__iter__`; with several workers each must take its share by worker info."""
 
     def __iter__(self) -> Iterator[T]:
-        raise CallError(f"IterableDataset: __iter__ must be given by the subclass, got {type(self).__name__} without one")
+        raise CallError(
+            f"IterableDataset: __iter__ must be given by the subclass, got {type(self).__name__} without one"
+        )
 
     def __add__(self, other: Dataset[Any]) -> ChainDataset:  # type: ignore[override]
         return ChainDataset([self, other])
@@ -174,7 +176,11 @@ def random_split(dataset: Dataset[Any], lengths: Sequence[int | float], generato
     from ...ops.random import randperm
 
     total = len(dataset)  # type: ignore[arg-type]
-    if any(isinstance(n, float) for n in lengths) and math.isclose(sum(lengths), 1) and all(0 <= n <= 1 for n in lengths):
+    if (
+        any(isinstance(n, float) for n in lengths)
+        and math.isclose(sum(lengths), 1)
+        and all(0 <= n <= 1 for n in lengths)
+    ):
         sizes = [math.floor(total * n) for n in lengths]
         for i in range(total - sum(sizes)):
             sizes[i % len(sizes)] += 1

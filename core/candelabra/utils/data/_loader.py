@@ -79,17 +79,29 @@ class DataLoader:
         _check(
             (num_workers < 0, f"num_workers must be at least 0, got {num_workers}"),
             (timeout < 0, f"timeout must be at least 0 s, got {timeout}"),
-            (not num_workers and prefetch_factor is not None, f"prefetch_factor needs num_workers > 0, got {prefetch_factor}"),
-            (prefetch_factor is not None and prefetch_factor < 1, f"prefetch_factor must be at least 1, got {prefetch_factor}"),
+            (
+                not num_workers and prefetch_factor is not None,
+                f"prefetch_factor needs num_workers > 0, got {prefetch_factor}",
+            ),
+            (
+                prefetch_factor is not None and prefetch_factor < 1,
+                f"prefetch_factor must be at least 1, got {prefetch_factor}",
+            ),
             (not num_workers and persistent_workers, "persistent_workers needs num_workers > 0, got num_workers=0"),
             (self.is_iterable and bool(shuffle), "an IterableDataset gives its own order, got shuffle=True"),
-            (self.is_iterable and (sampler or batch_sampler) is not None, "an IterableDataset takes no sampler, got one"),
+            (
+                self.is_iterable and (sampler or batch_sampler) is not None,
+                "an IterableDataset takes no sampler, got one",
+            ),
             (sampler is not None and bool(shuffle), "sampler and shuffle exclude each other, got both"),
             (
                 batch_sampler is not None and (batch_size != 1 or bool(shuffle) or sampler is not None or drop_last),
                 "batch_sampler excludes batch_size, shuffle, sampler and drop_last, got it with one of them",
             ),
-            (batch_size is None and batch_sampler is None and drop_last, "drop_last needs batch_size, got batch_size=None"),
+            (
+                batch_size is None and batch_sampler is None and drop_last,
+                "drop_last needs batch_size, got batch_size=None",
+            ),
         )
         self.dataset = dataset
         self.num_workers = num_workers
@@ -110,7 +122,7 @@ class DataLoader:
         if batch_sampler is not None:
             batch_size = None
         elif batch_size is not None:
-            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)  # type: ignore[arg-type]
         self.batch_size = batch_size
         self.batch_sampler = batch_sampler
         self.collate_fn = collate_fn or (default_collate if batch_sampler is not None else default_convert)
@@ -148,7 +160,9 @@ class DataLoader:
         try:
             total = len(self.dataset)
         except TypeError:
-            raise CallError(f"DataLoader: length is unknown, got an iterable dataset {type(self.dataset).__name__}") from None
+            raise CallError(
+                f"DataLoader: length is unknown, got an iterable dataset {type(self.dataset).__name__}"
+            ) from None
         if self.batch_size is None:
             return total
         return total // self.batch_size if self.drop_last else -(-total // self.batch_size)
@@ -257,7 +271,9 @@ class _Workers:
             raise self._died(owner)
         else:
             waited = time.monotonic() - start
-            raise BackendError(f"DataLoader: worker {owner} gave no batch in time, got none for {waited:.1f} s; raise timeout")
+            raise BackendError(
+                f"DataLoader: worker {owner} gave no batch in time, got none for {waited:.1f} s; raise timeout"
+            )
 
     def _died(self, owner: int) -> BackendError:
         process = self.processes[owner]

@@ -52,7 +52,9 @@ def get_worker_info() -> WorkerInfo | None:
 class Fetcher:
     """Turns indices into batches; for iterable datasets, a batch size into the next batch."""
 
-    def __init__(self, dataset: Any, iterable: bool, auto_batch: bool, collate: Callable[[Any], Any], drop_last: bool) -> None:
+    def __init__(
+        self, dataset: Any, iterable: bool, auto_batch: bool, collate: Callable[[Any], Any], drop_last: bool
+    ) -> None:
         self.dataset = dataset
         self.auto_batch = auto_batch
         self.collate = collate

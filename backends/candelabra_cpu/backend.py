@@ -12,8 +12,12 @@ from candelabra._dtype import dtype
 from candelabra.dispatcher.backend import Capabilities, Kernel
 from candelabra_xp import XpBackend
 from candelabra_xp.backend import address
+from candelabra_xp.view import SHORT_CUTS as SHARED_SHORT_CUTS
 
 from .kernels import TABLES
+from .kernels.view import SHORT_CUTS
+
+VIEWS = {**SHARED_SHORT_CUTS, **SHORT_CUTS}
 
 
 class CPUBackend(XpBackend):
@@ -26,6 +30,9 @@ class CPUBackend(XpBackend):
 
     def own_kernels(self) -> Mapping[str, Kernel]:
         return {name: kernel for table in TABLES for name, kernel in table.items()}
+
+    def view_kernels(self) -> Mapping[str, Kernel]:
+        return VIEWS
 
     def from_host(self, array: np.ndarray[Any, Any], index: int) -> np.ndarray[Any, Any]:
         return np.array(array, order="C")

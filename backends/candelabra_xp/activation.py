@@ -68,28 +68,27 @@ TANH_LINEAR = 2 * math.sqrt(2 / math.pi)
 TANH_CUBIC = 0.044715 * TANH_LINEAR  # Hendrycks and Gimpel (2016)
 
 
-def normal(xp: Any, x: Any) -> tuple[Any, Any]:
-    """The normal distribution function at `x`, and exp(-x^2 / 2); both with all their digits in the tails."""
-    a = xp.minimum(xp.abs(x), 39.0)  # beyond, both are 0
+def normal_tail(xp: Any, x: Any) -> tuple[Any, Any, Any]:
+    """The magnitudes, up to where the rest is 0; exp(-a^2 / 2); and the share of the distribution beyond them."""
+    a = xp.minimum(xp.abs(x), 39.0)
     if x.dtype.itemsize == 8:
         head = a.astype("float32").astype("float64")
         bell = xp.exp(head * head * -0.5) * xp.exp((head - a) * (head + a) * 0.5)
-        tail = bell * quotient(SCALED_DOUBLE, a * math.sqrt(0.5)) * 0.5
-    else:
-        # The exponent's rounding, which the exponential would magnify, is made up for to first order.
-        wide = a.astype("float64")
-        exponent = wide * wide * -0.5
-        head = exponent.astype("float32")
-        bell = xp.exp(head) * ((exponent - head).astype("float32") + 1.0)
-        tail = bell * quotient(SCALED_FLOAT32, a * math.sqrt(0.5)) * 0.5
-    sign = xp.copysign(1.0, x)
-    return (1.0 + sign) * 0.5 - sign * tail, bell
+        return a, bell, bell * quotient(SCALED_DOUBLE, a * math.sqrt(0.5)) * 0.5
+    # The exponent in float64: its rounding, which the exponential would magnify, is made up for to first order.
+    wide = a.astype("float64")
+    exponent = wide * wide * -0.5
+    head = exponent.astype("float32")
+    bell = xp.exp(head) * ((exponent - head).astype("float32") + 1.0)
+    return a, bell, bell * quotient(SCALED_FLOAT32, a * math.sqrt(0.5)) * 0.5
 
 
 @kernel
 def gelu(xp: Any, input: Any, approximate: str) -> Any:
     if approximate == "none":
-        return input * normal(xp, input)[0]
+        # x - x tail(x) for positive x, x tail(-x) for negative: nothing cancels.
+        a, _, tail = normal_tail(xp, input)
+        return xp.maximum(input, 0) - a * tail
     # (1 + tanh(u)) / 2 is sigmoid(2 u), which keeps its digits where tanh is near -1.
     return input * sigmoid(xp, input * (input * input * TANH_CUBIC + TANH_LINEAR))
 
@@ -97,9 +96,10 @@ def gelu(xp: Any, input: Any, approximate: str) -> Any:
 @kernel
 def gelu_backward(xp: Any, grad_output: Any, input: Any, approximate: str) -> Any:
     if approximate == "none":
-        share, bell = normal(xp, input)
-        near = xp.minimum(xp.maximum(input, -39.0), 39.0)  # infinity times a bell of 0 would be nan
-        return grad_output * (share + near * bell * (1 / math.sqrt(2 * math.pi)))
+        a, bell, tail = normal_tail(xp, input)
+        inner = tail - a * bell * (1 / math.sqrt(2 * math.pi))  # the slope at -a; at a, it is 1 - inner
+        sign = xp.copysign(1.0, input)
+        return grad_output * ((1.0 + sign) * 0.5 - sign * inner)
     square = input * input
     gate = sigmoid(xp, input * (square * TANH_CUBIC + TANH_LINEAR))
     return grad_output * (gate + gate * (1.0 - gate) * input * (square * (3 * TANH_CUBIC) + TANH_LINEAR))

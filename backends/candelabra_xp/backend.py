@@ -139,10 +139,13 @@ class XpBackend(Backend):
 
 def strided(xp: Any, handle: Any, shape: Any, strides: Any, offset: int) -> Any:
     """Another look at an array's memory; strides and offset in elements, from the array's first element."""
-    size = handle.itemsize
+    size, kind = handle.itemsize, handle.dtype
+    # The array interface does not carry every float8 type: strides are told of plain integers of the same size.
+    plain = handle.view(f"u{size}") if kind.kind not in "biufc" or size == 1 else handle
     if offset:
-        handle = step_to(xp, handle, offset)
-    return xp.lib.stride_tricks.as_strided(handle, shape, [s * size for s in strides])
+        plain = step_to(xp, plain, offset)
+    found = xp.lib.stride_tricks.as_strided(plain, shape, [s * size for s in strides])
+    return found if plain is handle or found.dtype == kind else found.view(kind)
 
 
 def step_to(xp: Any, handle: Any, offset: int) -> Any:

@@ -49,9 +49,9 @@ class Expectation:
         self.compute = inferred.compute
         self.kinds = [dtype_of(o, tested) for o in operands_of(sample)]
         self.is_exact = op.tolerance in ("exact", "cast")
-        own = [o.dtype is not None for o in operands_of(sample)]
+        self.own = [o.dtype is not None for o in operands_of(sample)]
         self.arrays = [
-            a if fixed else self._promoted(a, p) for a, p, fixed in zip(arrays, params_of(op, sample), own, strict=True)
+            a if own else self._promoted(a, p) for a, p, own in zip(arrays, params_of(op, sample), self.own, strict=True)
         ]
         self._slack: dict[float, list[Any] | None] = {}
         self.parts, self.source = self._find()
@@ -105,7 +105,11 @@ class Expectation:
                     return found
             except Exception:
                 pass
-        return self._call_reference([self._native(a) if self.is_exact else self._double(a) for a in arrays])
+        return self._call_reference([self._native(a) for a in arrays] if self.is_exact else self._doubles(arrays))
+
+    def _doubles(self, arrays: list[Array]) -> list[Array]:
+        """Operands widened to float64; index and condition operands as they are."""
+        return [a if own and a.dtype.kind in "iub" else self._double(a) for a, own in zip(arrays, self.own, strict=True)]
 
     def _native(self, array: Array) -> Array:
         return array.astype(np.float32) if _is_extension(array.dtype) else array
@@ -141,13 +145,12 @@ class Expectation:
         Floats are widened to float64, but not for ops that only choose or move: what they do may depend on the dtype.
         """
         made: list[Tensor] = []
-        pending = iter(zip(self.arrays, self.kinds, strict=True))
+        arrays = self.arrays if self.is_exact else self._doubles(self.arrays)
+        pending = iter(zip(arrays, self.kinds, strict=True))
         device = canonical_device(noise.NAME)
 
         def make(_: Any) -> Tensor:
             array, kind = next(pending)
-            if not self.is_exact:
-                array = self._double(array)
             known = kind if array.dtype == kind.numpy else _dtype.from_numpy_dtype(array.dtype)
             tensor = fresh(array, kind_of(device, known))
             made.append(tensor)
@@ -216,8 +219,8 @@ class Expectation:
     def _accumulated(self, unit: float) -> list[Any] | None:
         """gamma(k) times the reference on magnitudes, and what one roundoff in each operand does to the result."""
         try:
-            sizes = self._call_reference([np.abs(self._double(a)) if a.dtype.kind in "fcV" else a for a in self.arrays])
-            ones = self._call_reference([np.ones_like(self._double(a)) if a.dtype.kind in "fcV" else a for a in self.arrays])
+            sizes = self._call_reference([np.abs(a) if a.dtype.kind in "fc" else a for a in self._doubles(self.arrays)])
+            ones = self._call_reference([np.ones_like(a) if a.dtype.kind in "fc" else a for a in self._doubles(self.arrays)])
         except Exception:
             return None
         largest = max((a.size for a in self.arrays), default=1)
@@ -240,7 +243,7 @@ class Expectation:
 
         def run(number: int) -> list[Any]:
             rng = generator("sensitivity", number)
-            return self._call_reference([_nudged(self._double(a), unit, rng) for a in self.arrays])
+            return self._call_reference([_nudged(a, unit, rng) for a in self._doubles(self.arrays)])
 
         return spread(self.parts, run)
 

@@ -11,7 +11,8 @@
 16-bit floats compute in float32 and round once, so their budget is one unit. An op that runs by its body is allowed
 what rounding after each of its primitives does to it: the oracle measures that (`noise`).
 
-Signs of zero count in results that samples state, and in those of primitives but for `accumulation`. A nan must be where a nan is expected, whatever its bits. An
+Signs of zero count in results that samples state, in the classes up to `rounded`, and in elementwise functions of one
+tensor, where a primitive decides them. A nan must be where a nan is expected, whatever its bits. An
 infinity must be expected, unless the exact result lies within the budget of overflow. Subnormal numbers are numbers.
 Complex numbers are compared by modulus; where one part is not finite, the other must be so too, or neither counts.
 """

@@ -7,8 +7,9 @@ A file is a zip archive without compression:
     data/0, data/1    one entry for each storage: its elements, little-endian, aligned to 64 bytes
 
 The tree is JSON: numbers, strings, booleans and null stand for themselves, everything else is an object with one key
-that names it (`{"list": [...]}`, `{"tensor": 3}`). A tensor is a row of the table: class, dtype, device, shape, strides
-and offset in its storage. A reader checks all of it, and the checksums of the archive, before it makes the first tensor.
+that names it (`{"list": [...]}`, `{"tensor": 3}`). A tensor is a row of the table: class, dtype, device, shape,
+strides and offset in its storage. A reader checks all of it, and the checksums of the archive, before it makes the
+first tensor.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from . import (
     scatter,
     softmax,
     sorting,
+    trigonometric,
 )
 
 TABLES: list[Mapping[str, Callable[..., Any]]] = [
@@ -44,5 +45,6 @@ TABLES: list[Mapping[str, Callable[..., Any]]] = [
     scatter.OWN,
     softmax.OWN,
     sorting.OWN,
+    trigonometric.OWN,
 ]
 """One table of kernels by op name for each family module."""

@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 
 from candelabra_xp import KERNELS
+from candelabra_xp.exponential import ERF_FLOAT32, polynomial
+
+from ._clip import clip
 
 BLOCK_BYTES = 65536  # of each temporary; measured fastest of 8 KiB to 512 KiB for erf and gelu
 
 
-def blocked(name: str, operands: int = 1) -> Callable[..., Any]:
-    """The shared elementwise kernel `name`, applied to blocks of its first `operands` parameters.
+def in_blocks(kernel: Callable[..., Any], operands: int = 1) -> Callable[..., Any]:
+    """An elementwise kernel, applied to blocks of its first `operands` parameters.
 
-    Blocks need operands of one shape and dtype, which is the result's too; others take the shared kernel whole.
+    Blocks need operands of one shape and dtype, which is the result's too; others are taken whole.
     """
-    kernel = functools.partial(KERNELS[name], np)
 
     def run(*args: Any) -> Any:
         first = args[0]
@@ -37,4 +39,30 @@ def blocked(name: str, operands: int = 1) -> Callable[..., Any]:
     return run
 
 
-OWN: dict[str, Callable[..., Any]] = {name: blocked(name) for name in ("digamma", "erf", "erfc", "erfinv", "lgamma")}
+def blocked(name: str, operands: int = 1) -> Callable[..., Any]:
+    """The shared kernel `name` in blocks."""
+    return in_blocks(functools.partial(KERNELS[name], np), operands)
+
+
+LOW, HIGH = np.array(-3.94, np.float32), np.array(3.94, np.float32)
+ONE, MINUS_ONE = np.array(1, np.float32), np.array(-1, np.float32)
+
+
+def _erf(input: Any) -> Any:
+    if input.dtype.char != "f" or not input.ndim:
+        return KERNELS["erf"](np, input)
+    near = clip(input, LOW, HIGH)
+    square = near * near
+    value = polynomial(ERF_FLOAT32[0], square)
+    value /= polynomial(ERF_FLOAT32[1], square)
+    value *= near
+    return clip(value, MINUS_ONE, ONE, out=value)
+
+
+OWN: dict[str, Callable[..., Any]] = {
+    "digamma": blocked("digamma"),
+    "erf": in_blocks(_erf),
+    "erfc": blocked("erfc"),
+    "erfinv": blocked("erfinv"),
+    "lgamma": blocked("lgamma"),
+}

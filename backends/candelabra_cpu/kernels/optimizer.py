@@ -162,7 +162,7 @@ def adam_step_(
         multiply(change, fresh2, change)
         add(exp_avg_sq, change, exp_avg_sq)
         if max_exp_avg_sqs is not None:
-            exp_avg_sq = np.maximum(largest, exp_avg_sq, largest)
+            exp_avg_sq = np.maximum(largest, exp_avg_sq, out=largest)
         sqrt(exp_avg_sq, change)
         add(change, small, change)
         divide(exp_avg, change, change)

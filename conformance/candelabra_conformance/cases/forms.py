@@ -89,6 +89,7 @@ def fits(op: Op, sample: Sample, tested: dtype, form: str, context: Context) -> 
         shape, kind = inferred.results[0]
         return (
             len(inferred.results) == 1
+            and not inferred.is_tuple
             and isinstance(first, Operand)
             and shape == shape_of(first)
             and kind is dtype_of(first, tested)
@@ -192,6 +193,8 @@ def check_gaps(target: Placed) -> None:
     places = np.full(tuple(tensor.shape), tensor.storage_offset())
     for dim, (n, s) in enumerate(zip(tensor.shape, tensor.stride(), strict=True)):
         places = places + (np.arange(n) * s).reshape((n,) + (1,) * (tensor.dim() - dim - 1))
+    if places.size and not 0 <= places.min() <= places.max() < before.size:
+        raise Failure("the target does not lie in its buffer")
     inside[places.reshape(-1)] = True
     if bits(before[~inside]) != bits(now[~inside]):
         raise Failure("memory outside the target's elements was written to", got=now, expected=before)

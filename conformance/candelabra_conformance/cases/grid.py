@@ -53,7 +53,12 @@ def admits(op: Op, index: int, tested: dtype) -> bool:
     if tested.is_storage_only and any(o.distinct for o in operands):
         return False
     inferred = infer(op, sample, tested)
-    return inferred.error is None and numbers_fit(op, sample, inferred.compute or tested)
+    if inferred.error is not None or not numbers_fit(op, sample, inferred.compute or tested):
+        return False
+    # Differences of unsigned numbers wrap: of a composed op with floating results no definition says where.
+    is_unsigned = tested.category == _dtype.INTEGRAL and not tested.is_signed
+    floats = any(kind.category >= _dtype.FLOATING for _, kind in inferred.results or ())
+    return not (op.dtype is None and is_unsigned and floats)
 
 
 def numbers_fit(op: Op, sample: Sample, kind: dtype) -> bool:
@@ -152,17 +157,20 @@ def lattice(op: Op, context: Context, tested: dtype) -> Iterator[tuple[int, tupl
 
 
 def chosen(samples: tuple[Sample, ...], usable: list[int], count: int, turn: int) -> list[int]:
-    """A few of the usable samples: those with the most to see (rank, elements, not too many), then others in turn."""
+    """A few of the usable samples: the one of most dims, the one of most elements (not too many), then others in turn."""
 
-    def interest(i: int) -> tuple[bool, int, int]:
-        shapes = shapes_of(samples[i])
-        size = max((math.prod(s) for s in shapes), default=0)
-        return (0 < size <= SMALL, max((len(s) for s in shapes), default=0), min(size, SMALL))
+    def size(i: int) -> int:
+        largest = max((math.prod(s) for s in shapes_of(samples[i])), default=0)
+        return largest if largest <= SMALL else 0
 
-    ranked = sorted(usable, key=interest, reverse=True)
-    if len(ranked) <= count:
-        return ranked
-    first = ranked[: max(1, count // 2)]
+    def rank(i: int) -> int:
+        return max((len(s) for s in shapes_of(samples[i])), default=0) if size(i) else -1
+
+    if len(usable) <= count:
+        return usable
+    first = [max(usable, key=lambda i: (rank(i), size(i)))]
+    if count > 2:
+        first.append(max((i for i in usable if i not in first), key=lambda i: (size(i), rank(i))))
     rest = [i for i in usable if i not in first]
     return first + [rest[(turn + k) % len(rest)] for k in range(count - len(first))]
 
@@ -232,7 +240,8 @@ def run(case: Case, context: Context) -> Outcome:
     result, how, _ = context.run(call)
     outcome = context.compare(call, result, how)
     call.check_inputs()
-    check_repeats(call, context, result)
+    check_writable(result, how)
+    check_repeats(call, context, result, how)
     if all(layout == CONTIGUOUS for layout in case.layouts):
         check_inference(case, call, result)
     if call.op.is_view:
@@ -250,8 +259,11 @@ def run_factory(case: Case, context: Context) -> Outcome:
     return context.compare(call, result, how)
 
 
-def check_repeats(call: Call, context: Context, result: object) -> None:
-    """The short path's answer, twice: once while the dispatcher learns the call, once as learnt."""
+def check_repeats(call: Call, context: Context, result: object, how: str) -> None:
+    """The short path's answer, twice: once while the dispatcher learns the call, once as learnt.
+
+    The later results have memory of their own: writing over them leaves the first as it was.
+    """
     assert not observers
     for _ in range(2):
         reseed()
@@ -259,6 +271,11 @@ def check_repeats(call: Call, context: Context, result: object) -> None:
         context.backend.synchronize(context.device.index or 0)
         if context.capabilities.deterministic:
             same_result(result, again, "the same call gave another result when repeated")
+    if how == "kernel":
+        before = [bits(host(t)) for t in tensors_in(result)]
+        for tensor in tensors_in(again):
+            overwrite(tensor)
+        check(before == [bits(host(t)) for t in tensors_in(result)], "two results of one call share memory")
 
 
 def check_inference(case: Case, call: Call, result: object) -> None:
@@ -274,16 +291,23 @@ def _named(results: list[tuple[Shape, dtype]]) -> str:
     return ", ".join(f"{shape} {kind.name}" for shape, kind in results)
 
 
+def check_writable(result: object, how: str) -> None:
+    """A kernel's result takes writes."""
+    for i, tensor in enumerate(tensors_in(result) if how == "kernel" else ()):
+        kind = tensor._kind
+        try:
+            kind.backend.write(tensor._array, kind.backend.copy(tensor._array))
+        except (ValueError, RuntimeError) as error:
+            raise Failure(f"result {i} cannot be written to: {error}") from error
+
+
 def check_fresh(call: Call, result: object) -> None:
     """A result owns its elements, each its own: writing over it leaves every operand as it was."""
     for i, tensor in enumerate(tensors_in(result)):
         strides = tensor.stride()
         shared = any(s == 0 and n > 1 for s, n in zip(strides, tensor.shape, strict=True)) and tensor.numel() > 0
         check(not shared, f"result {i}: positions share elements, got shape {tuple(tensor.shape)}, strides {strides}")
-        try:
-            overwrite(tensor)
-        except ValueError as error:
-            raise Failure(f"result {i} cannot be written to: {error}") from error
+        overwrite(tensor)
     for i, operand in enumerate(call.placed):
         operand.check_untouched(f"result shares memory with operand {i}, which")
 

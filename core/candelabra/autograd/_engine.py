@@ -15,6 +15,7 @@ from typing import Any
 
 from .. import _config
 from .._errors import ArgumentError, AutogradError, CallError, ShapeError
+from ..dispatcher._write import write
 from ..tensor._node import LeafNode, Node, traces
 from ..tensor._tensor import Tensor, make_tensor
 
@@ -180,7 +181,7 @@ def _accumulate(node: LeafNode, grad: Tensor, create_graph: bool) -> None:
         if create_graph:
             leaf._grad = known + grad
         else:
-            known.add_(grad)
+            write(known, known + grad)
     elif create_graph:
         leaf._grad = grad
     elif grad._storage is None and sys.getrefcount(grad) <= _OWN_REFERENCES:

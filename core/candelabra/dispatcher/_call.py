@@ -57,9 +57,9 @@ def _unary_entry(op: Op) -> Callable[..., Any]:
     slow = functools.partial(call_slow, op)
     rules = op.rules
 
-    def call(input: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(input: Any = MISSING, /, *args: Any, **kwargs: Any) -> Any:
         if args or kwargs:
-            return slow((input, *args), kwargs)
+            return slow(_given(input, args), kwargs)
         try:
             kind = input._kind
             kernel, result_kind = find(kind)
@@ -74,8 +74,11 @@ def _unary_entry(op: Op) -> Callable[..., Any]:
         result._node = None
         result._storage = None
         result._base = None
-        if input._node is not None and rules and grad_enabled.get():
-            record_pair(op, input, None, result, result_kind)
+        if input._node is not None and grad_enabled.get():
+            if rules:
+                record_pair(op, input, None, result, result_kind)
+            elif op.differentiable:  # through its body
+                return slow((input,), kwargs)
         return result
 
     return call
@@ -87,9 +90,9 @@ def _binary_entry(op: Op, slow: Callable[..., Any] | None = None) -> Callable[..
     slow = slow or functools.partial(call_slow, op)
     rules = op.rules
 
-    def call(input: Any, other: Any = MISSING, *args: Any, **kwargs: Any) -> Any:
+    def call(input: Any = MISSING, other: Any = MISSING, /, *args: Any, **kwargs: Any) -> Any:
         if args or kwargs:
-            return slow((input, other, *args) if other is not MISSING else (input,), kwargs)
+            return slow(tuple(v for v in (input, other, *args) if v is not MISSING), kwargs)
         try:
             kind = input._kind
             cls = other.__class__
@@ -113,8 +116,11 @@ def _binary_entry(op: Op, slow: Callable[..., Any] | None = None) -> Callable[..
         result._node = None
         result._storage = None
         result._base = None
-        if node is not None and rules and grad_enabled.get():
-            record_pair(op, input, other, result, result_kind)
+        if node is not None and grad_enabled.get():
+            if rules:
+                record_pair(op, input, other, result, result_kind)
+            elif op.differentiable:  # through its body
+                return slow((input, other), kwargs)
         return result
 
     return call
@@ -124,7 +130,7 @@ def _single_entry(op: Op) -> Callable[..., Any]:
     """For ops of one tensor and attributes: calls are remembered by kind, shape and attributes as given."""
     find = op.plans.get
 
-    def call(input: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(input: Any = MISSING, /, *args: Any, **kwargs: Any) -> Any:
         key = None
         try:
             key = (input._kind, input._array.shape, args, tuple(kwargs.items()) if kwargs else None)
@@ -134,10 +140,15 @@ def _single_entry(op: Op) -> Callable[..., Any]:
         except (AttributeError, TypeError):  # not a tensor, or an unhashable attribute
             key = None
         out = kwargs.pop("out", None) if kwargs else None
-        args = bind(op, (input, *args), kwargs)
+        args = bind(op, _given(input, args), kwargs)
         return dispatch(op, args, key) if out is None else write_out(op, args, out)
 
     return call
+
+
+def _given(first: Any, rest: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The positional arguments; the first may have been given by name."""
+    return rest if first is MISSING else (first, *rest)
 
 
 def _list_entry(op: Op) -> Callable[..., Any]:
@@ -145,7 +156,7 @@ def _list_entry(op: Op) -> Callable[..., Any]:
     find = op.plans.get
     rules = op.rules
 
-    def call(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(tensors: Any = MISSING, /, *args: Any, **kwargs: Any) -> Any:
         key = None
         try:
             kind = tensors[0]._kind
@@ -173,7 +184,7 @@ def _list_entry(op: Op) -> Callable[..., Any]:
         except Exception:  # as in _unary_entry
             key = None
         target = kwargs.pop("out", None) if kwargs else None
-        bound = bind(op, (tensors, *args), kwargs)
+        bound = bind(op, _given(tensors, args), kwargs)
         if target is not None:
             return write_out(op, bound, target)
         out = dispatch(op, bound)
@@ -242,7 +253,7 @@ def _view_entry(op: Op) -> Callable[..., Any]:
     find = op.plans.get
     rules = op.rules
 
-    def call(input: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(input: Any = MISSING, /, *args: Any, **kwargs: Any) -> Any:
         try:
             kind = input._kind
             key = (kind, input._array.shape, args, tuple(kwargs.items()) if kwargs else None)
@@ -250,7 +261,7 @@ def _view_entry(op: Op) -> Callable[..., Any]:
         except (AttributeError, TypeError):
             plan = key = None
         if plan is None:
-            return dispatch_view(op, bind(op, (input, *args), kwargs), key)
+            return dispatch_view(op, bind(op, _given(input, args), kwargs), key)
         short, attributes = plan
         handle = input._array
         array = None if short is None else short(handle, *attributes)

@@ -37,8 +37,7 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"candelabra(_
 def dispatch(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
     """Runs `op` on bound public arguments: normalises, checks, promotes, chooses, runs, records."""
     public = args
-    if op.front is not None:
-        args = op.front(*args)
+    args = normalize(op, args)
     args, tensors = check_operands(op, args)
     kind = tensors[0]._kind
     if any(t._kind.device is not kind.device for t in tensors):
@@ -48,6 +47,8 @@ def dispatch(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
     compute, results = op.infer_dtypes(args)
     kernel = find_kernel(op, kind.backend, compute)
     if op.body is not None and (kernel is None or (recording and not op.vjps)) and not (kind.is_meta and op.shape):
+        if op.shape is not None:
+            op.shape(*args)
         return _run_body(op, public, args, kind, recording)
     given = args
     args = cast_operands(op, args, compute)
@@ -66,6 +67,24 @@ def dispatch(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
     if recording and op.records:
         record(op, args, out)
     return out
+
+
+def normalize(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Kernel arguments from public ones, by the op's front.
+
+    Raises:
+        CallError: the front failed on an operand that is no tensor.
+    """
+    if op.front is None:
+        return args
+    try:
+        return op.front(*args)
+    except (AttributeError, TypeError):
+        for param, value in zip(op.params, args, strict=True):
+            if param.is_operand and not param.is_list and not isinstance(value, Tensor):
+                if not (value is None and param.optional) and not (param.takes_scalar and is_scalar(value)):
+                    raise CallError(f"{op.name}: {param.name} must be a tensor, got {named_value(value)}") from None
+        raise
 
 
 def check_operands(op: Op, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Tensor]]:
@@ -238,7 +257,7 @@ def _run_fallback(op: Op, public: tuple[Any, ...], tensors: list[Tensor], kind: 
     if ledger is None or host is kind.device:
         raise MissingKernelError(
             f'{op.name}: no kernel on device "{kind.device}" for this dtype, got {compute.name} operands '
-            f"{describe(op, op.front(*public) if op.front else public)}; {_who_has(op, compute)}, or allow the host to compute with "
+            f"{describe(op, normalize(op, public))}; {_who_has(op, compute)}, or allow the host to compute with "
             "candelabra.allow_fallback()"
         )
     _fallback.tell(op.name, kind.backend.name, "fallback")
@@ -269,8 +288,7 @@ def dispatch_view(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
     input = args[0]
     if not isinstance(input, Tensor):
         raise CallError(f"{op.name}: input must be a tensor, got {named_value(input)}")
-    if op.front is not None:
-        args = op.front(*args)
+    args = normalize(op, args)
     kind = input._kind
     backend = kind.backend
     short = backend.view_kernels().get(op.name)
@@ -299,6 +317,8 @@ def dispatch_factory(op: Op, args: tuple[Any, ...], dtype_: Any, device: Any) ->
     if kind.is_meta:
         return make_tensor(kind.backend.allocate(tuple(op.shape(*args)), result, 0), kind)
     op.shape(*args)
+    if _fallback.observers:
+        _fallback.tell(op.name, kind.backend.name, "kernel")
     kernel = kind.backend.kernels().get(op.name) or functools.partial(op.host_kernel, kind.backend)
     try:
         return make_tensor(kernel(*args, result, kind.index), kind)

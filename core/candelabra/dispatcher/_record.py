@@ -108,7 +108,7 @@ def _shape_of(value: Any) -> Any:
 
 def rebase(target: Tensor, value: Tensor) -> None:
     """After `value` was written into `target`: the target, its base and all its views get histories that say so."""
-    from ..ops.view import as_strided_scatter
+    from ..ops.strided import as_strided_scatter
 
     base = target._base
     if base is None:
@@ -132,7 +132,7 @@ def _place(view: Tensor, base: Tensor) -> tuple[Any, Any, int]:
 
 
 def _view_node(view: Tensor, base: Tensor) -> Node | None:
-    from ..ops.view import as_strided
+    from ..ops.strided import as_strided
 
     if base._node is None:
         return None

@@ -39,6 +39,8 @@ def write_out(op: Op, args: tuple[Any, ...], out: Any) -> Any:
 
 
 def store_out(op: Op, result: Any, out: Any) -> Any:
+    if isinstance(result, tuple) and not (isinstance(out, (tuple, list)) and len(out) == len(result)):
+        raise CallError(f"{op.name}: out must be {len(result)} tensors, got {named_value(out)}")
     pairs = list(zip(result, out, strict=True)) if isinstance(result, tuple) else [(result, out)]
     for value, target in pairs:
         if not isinstance(target, Tensor):

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from .._errors import ArgumentError
 from ..tensor._tensor import Tensor
 from . import functional as F
+from ._distance import PairwiseDistance
 from ._module import Module
 
 
@@ -577,7 +577,7 @@ class TripletMarginWithDistanceLoss(_Loss):
         reduction: str = "mean",
     ) -> None:
         super().__init__(reduction=reduction)
-        self.distance_function = distance_function
+        self.distance_function = PairwiseDistance() if distance_function is None else distance_function
         self.margin = margin
         self.swap = swap
 
@@ -590,26 +590,4 @@ class TripletMarginWithDistanceLoss(_Loss):
             margin=self.margin,
             swap=self.swap,
             reduction=self.reduction,
-        )
-
-
-class CTCLoss(_Loss):
-    """Negative log-likelihood of sequences whose alignment to the input is not known.
-
-    Args:
-        blank: class that stands for no label.
-        reduction: `mean`, `sum`, or `none` for the losses of all sequences.
-        zero_infinity: make infinite losses, of targets too long for their input, zero.
-
-    Source: Graves et al. (2006).
-    """
-
-    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
-        super().__init__(reduction=reduction)
-        self.blank = blank
-        self.zero_infinity = zero_infinity
-
-    def forward(self, log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any) -> Tensor:
-        return F.ctc_loss(
-            log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity
         )

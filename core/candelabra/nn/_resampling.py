@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import ArgumentError, ShapeError
+from ..ops.adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from ..ops.creation import full
 from ..ops.joining import cat
 from ..tensor._creation import tensor
@@ -169,10 +170,7 @@ def interpolate(
         raise ArgumentError(f"interpolate: antialias is for bilinear and bicubic only, got mode={mode!r}")
     sizes, scales = _target(input, size, scale_factor, recompute_scale_factor)
     if mode == "area":
-        from ..ops import pooling
-
-        names = ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
-        return getattr(pooling, names[len(sizes) - 1])(input, sizes)
+        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[len(sizes) - 1](input, sizes)
     result = input
     for dim in range(2, input.dim()):
         old, new, scale = input.shape[dim], sizes[dim - 2], scales[dim - 2]

@@ -96,8 +96,8 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
         generator: source of randomness; the device's when None.
 
     Example:
-        >>> cb.nn.init.normal_(cb.empty(3), std=0.0)
-        tensor([0., 0., 0.])
+        >>> cb.nn.init.normal_(cb.empty(3), mean=2.0, std=0.0)
+        tensor([2., 2., 2.])
     """
     _plain(tensor).normal_(mean, std, generator=generator)
     return tensor

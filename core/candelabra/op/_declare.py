@@ -199,8 +199,16 @@ class Op:
             if name not in self.kernel_index:
                 raise ValueError(f"op {self.name!r}: gradient rule for an unknown operand, got {name!r}")
             self.vjps[name] = rule
-            reads = tuple(self._read_index(p) for p in rule.__code__.co_varnames[1 : rule.__code__.co_argcount])
-            self.rules[name] = (rule, reads)
+            self.rules[name] = (rule, tuple(self._read_index(p) for p in self._rule_reads(name, rule)))
+
+    def _rule_reads(self, name: str, rule: Callable[..., Any]) -> Sequence[str]:
+        """Names of what a rule reads: its parameters after `grad`."""
+        if hasattr(rule, "op") and rule.op.required == 1:
+            return ()  # an op of one operand, given as it is: it gets the gradient
+        code = rule.__code__
+        if code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+            raise ValueError(f"op {self.name!r}: a gradient rule names what it reads, got *args in that of {name!r}")
+        return code.co_varnames[1 : code.co_argcount]
 
     def _read_index(self, name: str) -> int:
         if name == "out":

@@ -22,12 +22,15 @@ from .joining import *
 from .limits import *
 from .linalg import *
 from .loss import *
+from .masking import *
 from .matrix import *
 from .norm import *
 from .normalization import *
+from .parts import *
 from .pooling import *
 from .power import *
 from .random import *
+from .rearranging import *
 from .reduction import *
 from .regularization import *
 from .rounding import *
@@ -36,6 +39,7 @@ from .scatter import *
 from .selection import *
 from .softmax import *
 from .sorting import *
+from .strided import *
 from .trigonometric import *
 from .view import *
 from .window import *

@@ -92,9 +92,6 @@ def relu(input: Tensor) -> Tensor:
     ...
 
 
-relu.vjp(input=lambda grad, out: relu_backward(grad, out))
-
-
 @op(
     dtype=rules.floating_only,
     shape=rules.broadcast,
@@ -129,6 +126,7 @@ def relu_backward(grad_output: Tensor, output: Tensor) -> Tensor:
 
 
 relu_backward.vjp(grad_output=lambda grad, output: relu_backward(grad, output))
+relu.vjp(input=lambda grad, out: relu_backward(grad, out))
 
 
 def _front_hardtanh(input: Tensor, min_val: float, max_val: float) -> tuple[Any, ...]:
@@ -250,9 +248,6 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     return where(input > 0, input, input * negative_slope)
 
 
-leaky_relu.vjp(input=lambda grad, input, negative_slope: leaky_relu_backward(grad, input, negative_slope))
-
-
 @op(
     dtype=rules.floating_only,
     shape=lambda grad_output, input, negative_slope: rules.broadcast("leaky_relu_backward")(grad_output, input),
@@ -285,6 +280,7 @@ def leaky_relu_backward(grad_output: Tensor, input: Tensor, negative_slope: floa
 leaky_relu_backward.vjp(
     grad_output=lambda grad, input, negative_slope: leaky_relu_backward(grad, input, negative_slope),
 )
+leaky_relu.vjp(input=lambda grad, input, negative_slope: leaky_relu_backward(grad, input, negative_slope))
 
 
 def _channel_shape(input: Shape, weight: Shape) -> Shape:
@@ -485,7 +481,7 @@ TANH_CUBIC = 0.044715 * TANH_LINEAR
 
 def _gelu_reference(input: Any, approximate: str = "none") -> Any:
     if approximate == "none":
-        return input * np.vectorize(math.erfc, otypes=[float])(-input / math.sqrt(2)) / 2
+        return np.maximum(input, -99) * np.vectorize(math.erfc, otypes=[float])(-input / math.sqrt(2)) / 2
     return input * np.exp(-np.logaddexp(0.0, -(TANH_LINEAR * input + TANH_CUBIC * input**3)))
 
 
@@ -495,7 +491,7 @@ def _gelu_reference(input: Any, approximate: str = "none") -> Any:
     method=False,
     front=_front_gelu,
     samples=lambda: [
-        *unary(-3, 3, special=[(inf, inf), (nan, nan), (0.0, 0.0), (-0.0, -0.0)]),
+        *unary(-3, 3, special=[(inf, inf), (-inf, 0.0), (nan, nan), (0.0, 0.0)]),
         *[Sample(Operand(s, -3, 3), approximate="tanh") for s in [(), (5,), (0,), (2, 3), (67,)]],
         Sample(Operand((3,), values=[inf, nan, -0.0]), approximate="tanh", special=[inf, nan, -0.0], **SPECIAL),
     ],
@@ -524,12 +520,10 @@ def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:
     """
     _check_approximate(approximate)
     if approximate == "none":
-        return input * (erfc(input * -math.sqrt(0.5)) * 0.5)
+        size = abs(input).clamp(max=39)  # beyond, nothing is left of the tail, which infinity would make nan
+        return input.clamp(min=0) - size * (erfc(size * math.sqrt(0.5)) * 0.5)
     # (1 + tanh(u)) / 2 is sigmoid(2 u), which keeps its digits where tanh is near -1.
     return input * sigmoid(input * (input * input * TANH_CUBIC + TANH_LINEAR))
-
-
-gelu.vjp(input=lambda grad, input, approximate: gelu_backward(grad, input, approximate=approximate))
 
 
 def _gelu_slope(input: Tensor, approximate: str) -> Tensor:
@@ -588,6 +582,7 @@ gelu_backward.vjp(
     grad_output=lambda grad, input, approximate: gelu_backward(grad, input, approximate=approximate),
     input=lambda grad, grad_output, input, approximate: grad * grad_output * _gelu_bend(input, approximate),
 )
+gelu.vjp(input=lambda grad, input, approximate: gelu_backward(grad, input, approximate=approximate))
 
 
 @op(
@@ -617,9 +612,6 @@ def silu(input: Tensor) -> Tensor:
         tensor([-0.2689,  1.7616])
     """
     return input * sigmoid(input)
-
-
-silu.vjp(input=lambda grad, input: silu_backward(grad, input))
 
 
 @op(
@@ -661,6 +653,7 @@ silu_backward.vjp(
     grad_output=lambda grad, input: grad * _silu_slope(input),
     input=lambda grad, grad_output, input: conjugate(grad * _silu_bend(input)) * grad_output,
 )
+silu.vjp(input=lambda grad, input: silu_backward(grad, input))
 
 
 @op(
@@ -996,7 +989,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
         Sample(Operand((4,), values=[0.0, 1.0, 3.0, 4.0]), 2, -1),
         Sample(Operand((4,), values=[inf, -inf, nan, 0.5]), 0.5, 7.0, special=[inf, 7.0, nan, 7.0], **SPECIAL),
     ],
-    reference=lambda input, threshold, value: np.where(input <= threshold, value, input).astype(input.dtype),
+    reference=lambda input, threshold, value: np.asarray(np.where(input <= threshold, value, input), dtype=input.dtype),
     tolerance="exact",
 )  # fmt: skip
 def threshold(input: Tensor, threshold: Number, value: Number) -> Tensor:

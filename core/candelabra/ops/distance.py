@@ -156,7 +156,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         >>> cb.pdist(cb.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]))
         tensor([5.0000, 1.0000, 4.2426])
     """
-    from .view import host_tensor
+    from .strided import host_tensor
 
     check_ranks("pdist", ("input", input, 2))
     _distances("pdist", ("input", input))

@@ -131,7 +131,7 @@ def embedding_weight_grad(
 def _weighed(rows: Tensor, numbers: Tensor, padding_idx: int | None, scale_grad_by_freq: bool) -> Tensor:
     """Rows of a table over how often their number occurs, the padding row zeroed."""
     from . import where, zeros
-    from .view import host_tensor
+    from .strided import host_tensor
 
     if scale_grad_by_freq:
         ones = zeros(numbers.shape, dtype=rows.dtype.to_real(), device=rows.device) + 1
@@ -373,7 +373,7 @@ def embedding_bag(
                 [3.]])
     """
     from . import where
-    from .view import host_tensor
+    from .strided import host_tensor
 
     _refuse_sparse("embedding_bag", sparse)
     _check_table("embedding_bag", input, weight)
@@ -447,7 +447,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
                 [1, 0]])
     """
     from . import eq
-    from .view import host_tensor
+    from .strided import host_tensor
 
     empty = not tensor.numel()
     if num_classes == -1 and tensor.is_meta:

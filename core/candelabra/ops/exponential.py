@@ -200,8 +200,8 @@ def log10(input: Tensor) -> Tensor:
         Shape (*); integers and bool become the default float.
 
     Example:
-        >>> cb.log10(cb.tensor([1.0, 100.0]))
-        tensor([0., 2.])
+        >>> cb.log10(cb.tensor([1.0, 2.0]))
+        tensor([0.0000, 0.3010])
     """
     ...
 
@@ -545,9 +545,6 @@ def lgamma(input: Tensor) -> Tensor:
     ...
 
 
-lgamma.vjp(input=lambda grad, input: grad * digamma(input))
-
-
 def _digamma_scalar(x: float) -> float:
     """Forty steps of the recurrence, then the first terms of the asymptotic series."""
     if x == 0:
@@ -593,7 +590,7 @@ def digamma(input: Tensor) -> Tensor:
     ...
 
 
-digamma.vjp(input=lambda grad, input: grad * polygamma(1, input))
+lgamma.vjp(input=lambda grad, input: grad * digamma(input))
 
 
 def _polygamma_front(n: int, input: Tensor) -> tuple[Any, ...]:
@@ -656,6 +653,7 @@ def polygamma(n: int, input: Tensor) -> Tensor:
 
 
 polygamma.vjp(input=lambda grad, n, input: grad * polygamma(n + 1, input))
+digamma.vjp(input=lambda grad, input: grad * polygamma(1, input))
 
 
 def _polygamma_method(self: Tensor, n: int) -> Tensor:

@@ -7,16 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from .._dtype import bool_, int64, uint8
-from .._errors import DimError, ShapeError
-from .._shape import Shape, broadcast_shapes, normalize_dim
+from .._errors import DimError, DTypeError, ShapeError
+from .._shape import Shape, as_shape, broadcast_shapes, contiguous_strides, normalize_dim
 from ..op import op, rules
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample
 from .indexing import INDEX
 from .indexing import index as index_op
+from .strided import zeros_of
 
-__all__ = ["argwhere", "gather", "index_select", "masked_select", "nonzero", "take", "take_along_dim"]
+__all__ = [
+    "gather",
+    "index_select",
+    "take",
+    "take_along_dim",
+    "unravel_index",
+]
 
 
 def positions(shape: Shape, high: int, low: int = 0, dtype: str = "int64") -> Operand:
@@ -87,11 +93,9 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 def _index_select_grad(grad: Tensor, input_shape: Shape, dim: int, index: Tensor) -> Tensor:
-    from .creation import zeros
-
     if not input_shape:
         return grad
-    return zeros(input_shape, dtype=grad.dtype, device=grad.device).index_add_(dim, index, grad)
+    return zeros_of(input_shape, grad).index_add_(dim, index, grad)
 
 
 index_select.vjp(input=_index_select_grad)
@@ -200,9 +204,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
 
 
 def _gather_grad(grad: Tensor, input_shape: Shape, dim: int, index: Tensor) -> Tensor:
-    from .creation import zeros
-
-    return zeros(input_shape, dtype=grad.dtype, device=grad.device).scatter_add_(dim, index, grad)
+    return zeros_of(input_shape, grad).scatter_add_(dim, index, grad)
 
 
 gather.vjp(input=_gather_grad)
@@ -241,6 +243,29 @@ def take(input: Tensor, index: Tensor) -> Tensor:
         tensor([4, 1])
     """
     return index_op(input.reshape((input.numel(),)), [index], (0,))
+
+
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """Positions in a tensor of a shape, from positions counted through the whole of it in row-major order.
+
+    Args:
+        indices: any integer dtype, shape (*).
+        shape: the shape, as a sequence of ints.
+
+    Returns:
+        One tensor of shape (*) for each dim.
+
+    Raises:
+        DTypeError: `indices` are not integers.
+
+    Example:
+        >>> cb.unravel_index(cb.tensor([4, 1]), (2, 3))
+        (tensor([1, 0]), tensor([1, 1]))
+    """
+    sizes = as_shape("unravel_index", shape)
+    if indices._kind.dtype.category != 1:
+        raise DTypeError(f"unravel_index: indices must be integers, got {indices.dtype.name}")
+    return tuple(indices // step % size for size, step in zip(sizes, contiguous_strides(sizes), strict=True))
 
 
 def _take_along_shape(input: Tensor, indices: Tensor, dim: int) -> tuple[Shape, Shape]:
@@ -305,145 +330,3 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         return gather(input, 0, indices)
     shape, wanted = _take_along_shape(input, indices, dim)
     return gather(input.expand(shape), dim, indices.expand(wanted))
-
-
-# -- masks -----------------------------------------------------------------------------------------------------------
-
-MASK = (bool_, uint8)
-"""Dtypes of masks."""
-
-
-def as_mask(mask: Any) -> Any:
-    """A uint8 mask as bool; anything else as it is."""
-    return mask.to(bool_) if isinstance(mask, Tensor) and mask._kind.dtype is uint8 else mask
-
-
-@op(
-    dtype=rules.kept,
-    front=lambda input, mask: (input, as_mask(mask)),
-    fixed={"mask": MASK},
-    moves_data=True,
-    samples=lambda: [
-        Sample(Operand((5,)), Operand((5,), dtype="bool")),
-        Sample(Operand((3, 4)), Operand((3, 4), dtype="bool")),
-        Sample(Operand((3, 4)), Operand((4,), dtype="bool")),
-        Sample(Operand((4,)), Operand((3, 1), dtype="bool")),
-        Sample(Operand(()), Operand(values=True, dtype="bool")),
-        Sample(Operand((0, 3)), Operand((0, 3), dtype="bool")),
-    ],
-    reference=lambda input, mask: np.broadcast_arrays(input, mask)[0][np.broadcast_arrays(input, mask)[1]],
-    tolerance="exact",
-)
-def masked_select(input: Tensor, mask: Tensor) -> Tensor:
-    """Elements where `mask` is true, in row-major order.
-
-    Args:
-        input: any dtype, shape (*).
-        mask: bool, broadcastable with `input`.
-
-    Returns:
-        Shape (n), with n the number of true elements: it depends on the data.
-
-    Raises:
-        ShapeError: the shapes do not broadcast.
-
-    Example:
-        >>> cb.masked_select(cb.tensor([1, 2, 3]), cb.tensor([True, False, True]))
-        tensor([1, 3])
-    """
-    ...
-
-
-def _masked_select_grad(grad: Tensor, input_shape: Shape, mask: Tensor) -> Tensor:
-    from .scatter import masked_scatter, zeros_of
-
-    shape = broadcast_shapes("masked_select", input_shape, tuple(mask.shape))
-    return masked_scatter(zeros_of(shape, grad), mask, grad)
-
-
-masked_select.vjp(input=_masked_select_grad)
-
-
-@op(
-    name="nonzero",
-    method=False,
-    dtype=lambda name, found, args: (found, int64),
-    grad="none: positions are integers",
-    samples=lambda: [
-        Sample(Operand((5,), dtype="bool")),
-        Sample(Operand((3, 4), -1, 1)),
-        Sample(Operand((2, 3, 2), dtype="bool")),
-        Sample(Operand((), nonzero=0.5)),
-        Sample(Operand((0, 3))),
-        Sample(Operand(values=[0.0, -0.0, np.nan, 1.0]), dtypes=("float32", "float64"), special=[[2], [3]]),
-    ],
-    reference=np.argwhere,
-    tolerance="exact",
-)
-def nonzero_places(input: Tensor) -> Tensor:
-    """Positions of the elements that are not zero; `candelabra.nonzero`.
-
-    Args:
-        input: any dtype that computes, shape (*).
-
-    Returns:
-        int64, shape (n, ndim): a row a position, in row-major order; n depends on the data.
-
-    Example:
-        >>> cb.nonzero(cb.tensor([0, 5, 6]))
-        tensor([[1],
-                [2]])
-    """
-    ...
-
-
-def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False) -> Any:
-    """Positions of the elements that are not zero.
-
-    Args:
-        input: any dtype that computes, shape (*).
-        out: tensor to write into.
-        as_tuple: one vector of positions a dim, as indexing takes them, instead of a row a position.
-
-    Returns:
-        int64, shape (n, ndim); or a tuple of ndim tensors of shape (n), one for a 0-d `input`.
-
-    Example:
-        >>> cb.nonzero(cb.tensor([0, 5, 6]), as_tuple=True)
-        (tensor([1, 2]),)
-    """
-    if as_tuple:
-        found = nonzero_places(input if input.dim() else input.reshape((1,)))
-        return found.t().unbind(0)
-    return nonzero_places(input) if out is None else nonzero_places(input, out=out)
-
-
-def argwhere(input: Tensor) -> Tensor:
-    """Positions of the elements that are not zero, a row a position; see `nonzero`.
-
-    Returns:
-        int64, shape (n, ndim).
-
-    Example:
-        >>> cb.argwhere(cb.tensor([[0, 5]]))
-        tensor([[0, 1]])
-    """
-    return nonzero_places(input)
-
-
-def _nonzero_static(self: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
-    """Positions of the first `size` elements that are not zero; rows of `fill_value` where there are fewer."""
-    found = nonzero_places(self).narrow_copy(0, 0, 0) if size == 0 else nonzero_places(self)
-    count = found.shape[0]
-    if count >= size:
-        return found.narrow(0, 0, size).clone()
-    from .creation import full
-    from .joining import cat
-
-    rest = full((size - count, self.dim()), fill_value, dtype=int64, device=self.device)
-    return cat([found, rest])
-
-
-Tensor.nonzero = nonzero
-Tensor.argwhere = argwhere
-Tensor.nonzero_static = _nonzero_static

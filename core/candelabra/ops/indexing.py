@@ -15,6 +15,7 @@ from ..dispatcher._call import inplace
 from ..op import Number, op, rules
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample
+from .strided import zeros_of
 
 __all__ = ["index_put"]
 
@@ -39,6 +40,21 @@ def into_input(*positions: int) -> Any:
         return own, own
 
     return rule
+
+
+def adding_into(*positions: int) -> Any:
+    """As `into_input`, for ops that compute with the values."""
+    rule = into_input(*positions)
+
+    def computing(op_name: str, found: dtype, args: Sequence[Any]) -> tuple[dtype, Any]:
+        rules.refuse_storage_only(op_name, args[0]._kind.dtype)
+        return rule(op_name, found, args)
+
+    return computing
+
+
+def _put_dtype(op_name: str, found: dtype, args: Sequence[Any]) -> tuple[dtype, Any]:
+    return (adding_into if args[4] else into_input)(3)(op_name, found, args)
 
 
 def rules_category(value: Any) -> int:
@@ -95,9 +111,6 @@ def basic_index(input: Tensor, key: tuple[Any, ...]) -> Tensor:
         tensor([3, 5])
     """
     ...
-
-
-basic_index.vjp(input=lambda grad, key, input_shape: unindex(grad, input_shape, key))
 
 
 def broadcasts_to(given: Shape, target: Shape) -> bool:
@@ -163,6 +176,7 @@ def _selected(grad: Tensor, key: tuple[Any, ...]) -> Tensor:
 
 
 unindex.vjp(input=_selected)
+basic_index.vjp(input=lambda grad, key, input_shape: unindex(grad, input_shape, key))
 
 
 def _basic_put_shape(input: Any, values: Any, key: tuple[Any, ...]) -> Shape:
@@ -304,9 +318,7 @@ def index(input: Tensor, indices: Sequence[Tensor], dims: Sequence[int]) -> Tens
 
 
 def _index_grad(grad: Tensor, input_shape: Shape, indices: list[Tensor], dims: Shape) -> Tensor:
-    from .creation import zeros
-
-    hole = zeros(input_shape, dtype=grad.dtype, device=grad.device)
+    hole = zeros_of(input_shape, grad)
     return inplace(put_at.op, (hole, indices, dims, grad, True), {})
 
 
@@ -334,7 +346,7 @@ def _put_reference(input: Any, indices: Any, dims: Any, values: Any, accumulate:
 
 
 @op(
-    dtype=into_input(3),
+    dtype=_put_dtype,
     shape=_put_shape,
     front=lambda input, indices, dims, values, accumulate: (
         *_front_index(input, indices, dims),

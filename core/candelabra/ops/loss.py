@@ -80,13 +80,13 @@ def same_shape(name: str, input: Any, target: Any) -> None:
         )
 
 
-def warn_of_broadcast(name: str, input: Any, target: Any) -> None:
+def warn_of_broadcast(name: str, input: Any, target: Any, depth: int = 7) -> None:
     """Warns where a target of another shape is broadcast: (N, 1) against (N) is rarely meant."""
     if isinstance(input, Tensor) and isinstance(target, Tensor) and input._array.shape != target._array.shape:
         warnings.warn(
             f"{name}: target is broadcast against input, got shapes {tuple(target.shape)} and {tuple(input.shape)}; "
             "give them one shape if that is not meant",
-            stacklevel=4,
+            stacklevel=depth,  # the body of an op runs four calls below the function users call
         )
 
 
@@ -262,13 +262,6 @@ def nll_loss(
     return _weighted(losses, target, weight, ignore_index, reduction)
 
 
-nll_loss.vjp(
-    input=lambda grad, input_shape, target, weight, ignore_index, reduction: nll_loss_backward(
-        grad, target, weight, input_shape, ignore_index, reduction
-    )
-)
-
-
 def _nll_backward_shape(
     grad_output: Any, target: Any, weight: Any, size: Shape, ignore_index: int, reduction: str
 ) -> Shape:
@@ -336,6 +329,11 @@ nll_loss_backward.vjp(
         grad, target, weight, ignore_index, reduction
     )
 )
+nll_loss.vjp(
+    input=lambda grad, input_shape, target, weight, ignore_index, reduction: nll_loss_backward(
+        grad, target, weight, input_shape, ignore_index, reduction
+    )
+)
 
 
 def _cross_entropy_reference(input: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
@@ -379,14 +377,6 @@ def class_cross_entropy(
         tensor(0.5032)
     """
     return nll_loss(log_softmax(input, _class_dim(tuple(input.shape))), target, weight, ignore_index, reduction)
-
-
-# The softmax is computed again for the gradient: keeping it would cost more than it saves at every size.
-class_cross_entropy.vjp(
-    input=lambda grad, input, target, weight, ignore_index, reduction: cross_entropy_backward(
-        grad, input, target, weight, ignore_index, reduction
-    )
-)
 
 
 def _ce_backward_shape(
@@ -458,6 +448,13 @@ def _ce_backward_input(
 
 
 cross_entropy_backward.vjp(grad_output=_ce_backward_grad_output, input=_ce_backward_input)
+
+# The softmax is computed again for the gradient: keeping it would cost more than it saves at every size.
+class_cross_entropy.vjp(
+    input=lambda grad, input, target, weight, ignore_index, reduction: cross_entropy_backward(
+        grad, input, target, weight, ignore_index, reduction
+    )
+)
 
 
 def _check_smoothing(label_smoothing: float) -> None:
@@ -636,7 +633,6 @@ def cross_entropy(
     Raises:
         ArgumentError: unknown `reduction`, or `label_smoothing` outside [0, 1].
         DimError: a class index is not a class.
-        DTypeError: `target` has the shape of `input` and is not floating.
         ShapeError: `target` or `weight` does not fit `input`.
 
     Example:
@@ -729,7 +725,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Ten
         >>> cb.nn.functional.mse_loss(cb.tensor([1.0, 2.0]), cb.tensor([1.0, 4.0]))
         tensor(2.)
     """
-    warn_of_broadcast("mse_loss", input, target)
+    warn_of_broadcast("mse_loss", input, target, 3)
     if weight is None:
         return squared_error(input, target, reduction)
     return _weighted_values("mse_loss", input, squared_error(input, target, "none"), weight, reduction)
@@ -1484,8 +1480,8 @@ def triplet_margin_loss(
 
     Example:
         >>> zero, one = cb.zeros(1, 4), cb.ones(1, 4)
-        >>> cb.nn.functional.triplet_margin_loss(zero, one, one)
-        tensor(1.0000)
+        >>> cb.nn.functional.triplet_margin_loss(zero, one, zero)
+        tensor(3.0000)
     """
     return _triplet(anchor, positive, negative, lambda a, b: _distance(a, b, p, eps), margin, swap, reduction)
 
@@ -1530,8 +1526,8 @@ def triplet_margin_with_distance_loss(
 
     Example:
         >>> zero, one = cb.zeros(1, 4), cb.ones(1, 4)
-        >>> cb.nn.functional.triplet_margin_with_distance_loss(zero, one, one)
-        tensor(1.0000)
+        >>> cb.nn.functional.triplet_margin_with_distance_loss(zero, one, zero)
+        tensor(3.0000)
     """
     distance = distance_function or (lambda a, b: _distance(a, b, 2.0, 1e-6))
     return _triplet(anchor, positive, negative, distance, margin, swap, reduction)

@@ -225,6 +225,6 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
 
 
 def _identity(size: int, beside: Tensor) -> Tensor:
-    from .view import host_tensor
+    from .strided import host_tensor
 
     return host_tensor(np.eye(size, dtype=beside.dtype.numpy), beside)

@@ -9,39 +9,27 @@ import numpy as np
 
 from .._dtype import bool_
 from .._errors import ArgumentError, CallError, DimError, ShapeError
-from .._shape import Shape, broadcast_shapes, checked_index, normalize_dim
+from .._shape import Shape, normalize_dim
 from ..dispatcher._call import inplace
 from ..op import Number, op, rules
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample
-from .gather import MASK, as_mask, cut_to, front_of_indexed, positions
-from .indexing import INDEX, basic_index_put, into_input, put_at, selected_shape
-from .view import host_tensor
+from .gather import cut_to, front_of_indexed, positions
+from .indexing import INDEX, adding_into, into_input, put_at
+from .strided import host_tensor, zeros_of
 
 __all__ = [
-    "diagonal_scatter",
     "index_add",
     "index_copy",
     "index_fill",
     "index_reduce",
-    "masked_fill",
-    "masked_scatter",
     "put",
     "scatter",
     "scatter_add",
     "scatter_reduce",
-    "select_scatter",
-    "slice_scatter",
 ]
 
 REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
-
-
-def zeros_of(shape: Shape, beside: Tensor) -> Tensor:
-    """Zeros of a shape with the dtype and device of another tensor."""
-    from .creation import zeros
-
-    return zeros(shape, dtype=beside.dtype, device=beside.device)
 
 
 # -- whole rows: index_add, index_copy, index_fill -------------------------------------------------------------------
@@ -73,7 +61,7 @@ def _index_add_reference(input: Any, dim: int, index: Any, source: Any, alpha: A
 
 
 @op(
-    dtype=into_input(3),
+    dtype=adding_into(3),
     shape=lambda input, dim, index, source: _rows_shape("index_add", input, dim, index, source),
     front=_front_index_add,
     drops=("alpha",),
@@ -191,9 +179,6 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     ...
 
 
-index_copy.vjp(input=lambda grad, dim, index: index_fill(grad, dim, index, 0), source=_rows)
-
-
 def _fill_shape(input: Any, dim: int, index: Any, value: Any) -> Shape:
     if index.dim() > 1:
         raise ShapeError(f"index_fill: index must have at most 1 dim, got shape {tuple(index.shape)}")
@@ -244,6 +229,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | Number) -
     ...
 
 
+index_copy.vjp(input=lambda grad, dim, index: index_fill(grad, dim, index, 0), source=_rows)
 index_fill.vjp(
     input=lambda grad, dim, index: index_fill(grad, dim, index, 0),
     value=lambda grad, dim, index: grad.sum() - index_fill(grad, dim, index, 0).sum(),
@@ -431,18 +417,11 @@ def scatter(
         tensor([6., 0., 5.])
     """
     given, how = _scatter_choice("scatter", src, value, reduce)
-    if how is None:
-        return (
-            scatter_values(input, dim, index, given)
-            if out is None
-            else scatter_values(input, dim, index, given, out=out)
-        )
-    filled = given if isinstance(given, Tensor) else _full_like_index(input, index, given)
-    return (
-        scatter_reduce(input, dim, index, filled, how)
-        if out is None
-        else scatter_reduce(input, dim, index, filled, how, out=out)
-    )
+    call, args = scatter_values.op.call, (input, dim, index, given)
+    if how is not None:
+        filled = given if isinstance(given, Tensor) else _full_like_index(input, index, given)
+        call, args = scatter_reduce.op.call, (input, dim, index, filled, how)  # type: ignore[assignment]
+    return call(*args) if out is None else call(*args, out=out)
 
 
 def _full_like_index(input: Tensor, index: Tensor, value: Number) -> Tensor:
@@ -473,7 +452,7 @@ Tensor.scatter_ = _scatter_
 
 
 @op(
-    dtype=into_input(3),
+    dtype=adding_into(3),
     shape=_scatter_shape("scatter_add"),
     front=_front_scatter("scatter_add"),
     fixed={"index": INDEX},
@@ -585,7 +564,7 @@ def _reduce_samples() -> list[Sample]:
 
 
 @op(
-    dtype=into_input(3),
+    dtype=adding_into(3),
     shape=_scatter_shape("scatter_reduce"),
     front=_front_reduce,
     fixed={"index": INDEX},
@@ -711,7 +690,7 @@ def _products_of_others(
     row, column = host_tensor(places, input), host_tensor(rank + 1, input)
     table = ones(input.numel(), width, dtype=input.dtype, device=input.device)
     if include_self:
-        table = select_scatter(table, input.reshape((input.numel(),)), 1, 0)
+        table = table.select_scatter(input.reshape((input.numel(),)), 1, 0)
     table = put_at(table, [row, column], (0, 1), src.reshape((src.numel(),)))
     own = host_tensor(np.eye(width, dtype=bool), input)
     others = table.unsqueeze(1).masked_fill(own, 1).prod(2)
@@ -838,130 +817,6 @@ def index_reduce(
     return scatter_reduce(input, dim, index, source, reduce, include_self=include_self)
 
 
-# -- masks -----------------------------------------------------------------------------------------------------------
-
-
-def _masked_fill_shape(input: Any, mask: Any, value: Any) -> Shape:
-    if getattr(value, "shape", ()):
-        raise ShapeError(f"masked_fill: value must be a number or a 0-d tensor, got shape {tuple(value.shape)}")
-    return broadcast_shapes("masked_fill", tuple(input.shape), tuple(mask.shape))
-
-
-@op(
-    dtype=into_input(2),
-    shape=_masked_fill_shape,
-    front=lambda input, mask, value: (input, as_mask(mask), value),
-    fixed={"mask": MASK},
-    moves_data=True,
-    inplace=True,
-    samples=lambda: [
-        Sample(Operand((5,)), Operand((5,), dtype="bool"), 2),
-        Sample(Operand((3, 4)), Operand((4,), dtype="bool"), Operand(())),
-        Sample(Operand((4,)), Operand((3, 1), dtype="bool"), 1),
-        Sample(
-            Operand((3, 4)),
-            Operand((3, 4), dtype="bool"),
-            -np.inf,
-            dtypes=("float16", "float32", "float64"),
-            grad=False,
-        ),
-        Sample(Operand(()), Operand((), dtype="bool"), 1),
-        Sample(Operand((0, 3)), Operand((0, 3), dtype="bool"), 1),
-    ],
-    errors=lambda: [
-        ErrorSample(ShapeError, "0-d tensor", Operand((3,)), Operand((3,), dtype="bool"), Operand((1,))),
-        ErrorSample(ShapeError, "broadcast", Operand((3,)), Operand((2,), dtype="bool"), 1),
-    ],
-    reference=lambda input, mask, value: np.where(mask, np.asarray(value, input.dtype), input),
-    tolerance="exact",
-)
-def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
-    """A copy of `input` with one value where `mask` is true.
-
-    Args:
-        input: any dtype, shape (*).
-        mask: bool, broadcastable with `input`.
-        value: a number, or a 0-d tensor castable to the dtype of `input`.
-
-    Returns:
-        The broadcast shape, the dtype of `input`.
-
-    Raises:
-        ShapeError: the shapes do not broadcast.
-
-    Example:
-        >>> cb.masked_fill(cb.tensor([1.0, 2.0]), cb.tensor([True, False]), 0)
-        tensor([0., 2.])
-    """
-    ...
-
-
-masked_fill.vjp(
-    input=lambda grad, mask: masked_fill(grad, mask, 0),
-    value=lambda grad, mask: masked_fill(grad, mask.logical_not(), 0).sum(),
-)
-
-
-def _masked_scatter_reference(input: Any, mask: Any, source: Any) -> Any:
-    out, where = (np.array(x) for x in np.broadcast_arrays(input, mask))
-    out[where] = np.asarray(source).reshape(-1)[: where.sum()]
-    return out
-
-
-@op(
-    dtype=into_input(2),
-    shape=lambda input, mask, source: broadcast_shapes("masked_scatter", tuple(input.shape), tuple(mask.shape)),
-    front=lambda input, mask, source: (input, as_mask(mask), source),
-    fixed={"mask": MASK},
-    moves_data=True,
-    inplace=True,
-    samples=lambda: [
-        Sample(Operand((5,)), Operand((5,), dtype="bool"), Operand((7,))),
-        Sample(Operand((3, 4)), Operand((4,), dtype="bool"), Operand((4, 3))),
-        Sample(Operand((3, 4)), Operand(values=[[False]] * 3, dtype="bool"), Operand((0,))),
-        Sample(Operand((4,)), Operand(values=[[True, False, False, True]] * 2, dtype="bool"), Operand((2, 2))),
-    ],
-    errors=lambda: [
-        ErrorSample(
-            ShapeError, "for 2 places", Operand((2,)), Operand(values=[True, True], dtype="bool"), Operand((1,))
-        )
-    ],
-    reference=_masked_scatter_reference,
-    tolerance="exact",
-)
-def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
-    """A copy of `input` with the elements of `source`, in their order, where `mask` is true.
-
-    Args:
-        input: any dtype, shape (*).
-        mask: bool, broadcastable with `input`.
-        source: castable to the dtype of `input`, at least as many elements as `mask` has true ones.
-
-    Returns:
-        The broadcast shape, the dtype of `input`.
-
-    Raises:
-        ShapeError: `source` has too few elements, or the shapes do not broadcast.
-
-    Example:
-        >>> cb.masked_scatter(cb.zeros(3), cb.tensor([True, False, True]), cb.tensor([5.0, 6.0]))
-        tensor([5., 0., 6.])
-    """
-    ...
-
-
-def _masked_source_grad(grad: Tensor, mask: Tensor, source_shape: Shape) -> Tensor:
-    from .joining import cat
-
-    found = grad.masked_select(mask)
-    rest = int(np.prod(source_shape)) - found.numel()
-    if rest:
-        found = cat([found, zeros_of((rest,), grad)])
-    return found.reshape(source_shape)
-
-
-masked_scatter.vjp(input=lambda grad, mask: masked_fill(grad, mask, 0), source=_masked_source_grad)
-
 # -- flat positions --------------------------------------------------------------------------------------------------
 
 
@@ -1019,190 +874,3 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
         )
     flat = put_at(input.reshape((input.numel(),)), [index.reshape((-1,))], (0,), source.reshape((-1,)), accumulate)
     return flat.reshape(tuple(input.shape))
-
-
-# -- parts -----------------------------------------------------------------------------------------------------------
-
-
-def _into_part(name: str, input: Tensor, src: Tensor, key: tuple[Any, ...]) -> Tensor:
-    wanted = selected_shape(tuple(input.shape), key)
-    if tuple(src.shape) != wanted:
-        raise ShapeError(
-            f"{name}: src must have the shape of the part it replaces, got {tuple(src.shape)} for {wanted}"
-        )
-    return basic_index_put(input, src, key)
-
-
-def _select_scatter_reference(input: Any, src: Any, dim: int, index: int) -> Any:
-    out = np.array(input)
-    out[(slice(None),) * (dim % out.ndim) + (index,)] = src
-    return out
-
-
-@op(
-    dtype=into_input(1),
-    samples=lambda: [
-        Sample(Operand((2, 3)), Operand((3,)), 0, 1),
-        Sample(Operand((2, 3, 4)), Operand((2, 3)), -1, -2),
-        Sample(Operand((3,)), Operand(()), 0, 2),
-    ],
-    errors=lambda: [
-        ErrorSample(ShapeError, "shape of the part", Operand((2, 3)), Operand((2,)), 0, 1),
-        ErrorSample(DimError, "index must be in", Operand((2, 3)), Operand((3,)), 0, 2),
-    ],
-    reference=_select_scatter_reference,
-    tolerance="exact",
-)
-def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
-    """A copy of `input` with `src` where `select` with these arguments would look.
-
-    Args:
-        input: any dtype, shape (*).
-        src: castable to the dtype of `input`, shape (*) without `dim`.
-        dim: the dim to select from.
-        index: the position; negative counts from the end.
-
-    Returns:
-        Shape (*), the dtype of `input`.
-
-    Raises:
-        DimError: `dim` or `index` is out of range.
-        ShapeError: `src` has another shape.
-
-    Example:
-        >>> cb.select_scatter(cb.zeros(2, 2), cb.ones(2), 0, 1)
-        tensor([[0., 0.],
-                [1., 1.]])
-    """
-    dim = normalize_dim("select_scatter", dim, input.dim())
-    index = checked_index("select_scatter", index, input.shape[dim], dim)
-    return _into_part("select_scatter", input, src, (slice(None),) * dim + (index,))
-
-
-def _slice_scatter_reference(
-    input: Any, src: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
-) -> Any:
-    out = np.array(input)
-    out[(slice(None),) * (dim % out.ndim) + (slice(start, end, step),)] = src
-    return out
-
-
-@op(
-    dtype=into_input(1),
-    samples=lambda: [
-        Sample(Operand((5, 3)), Operand((2, 3)), start=3),
-        Sample(Operand((2, 5)), Operand((2, 2)), 1, 1, 4, 2),
-        Sample(Operand((4,)), Operand((1,)), 0, -2, -1),
-    ],
-    errors=lambda: [
-        ErrorSample(ShapeError, "shape of the part", Operand((2, 3)), Operand((2,))),
-        ErrorSample(ArgumentError, "positive", Operand((2, 3)), Operand((2, 3)), 0, None, None, 0),
-    ],
-    reference=_slice_scatter_reference,
-    tolerance="exact",
-)
-def slice_scatter(
-    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
-) -> Tensor:
-    """A copy of `input` with `src` where a slice of a dim would look.
-
-    Args:
-        input: any dtype, shape (*).
-        src: castable to the dtype of `input`, the shape of the slice.
-        dim: the dim to slice.
-        start: first position.
-        end: position behind the last.
-        step: positions between two.
-
-    Returns:
-        Shape (*), the dtype of `input`.
-
-    Raises:
-        ArgumentError: `step` is below 1.
-        DimError: `dim` is out of range.
-        ShapeError: `src` has another shape.
-
-    Example:
-        >>> cb.slice_scatter(cb.zeros(4), cb.ones(2), start=1, end=3)
-        tensor([0., 1., 1., 0.])
-    """
-    dim = normalize_dim("slice_scatter", dim, input.dim())
-    return _into_part("slice_scatter", input, src, (slice(None),) * dim + (slice(start, end, step),))
-
-
-def _diagonal_scatter_reference(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
-    out = np.array(input)
-    view = np.diagonal(out, offset, dim1, dim2)
-    view.flags.writeable = True
-    view[...] = src
-    return out
-
-
-@op(
-    dtype=into_input(1),
-    samples=lambda: [
-        Sample(Operand((3, 3)), Operand((3,))),
-        Sample(Operand((3, 4)), Operand((2,)), -1),
-        Sample(Operand((2, 3, 4)), Operand((4, 2)), 0, 0, 1),
-        Sample(Operand((3, 4)), Operand((0,)), 7),
-    ],
-    errors=lambda: [ErrorSample(ShapeError, "shape of the diagonal", Operand((3, 3)), Operand((2,)))],
-    reference=_diagonal_scatter_reference,
-    tolerance="exact",
-)
-def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """A copy of `input` with `src` on the diagonals of the matrices that two dims form.
-
-    Args:
-        input: any dtype, at least 2 dims.
-        src: castable to the dtype of `input`, the shape of the diagonals.
-        offset: which diagonal; positive ones lie above the main diagonal.
-        dim1: dim of the rows.
-        dim2: dim of the columns.
-
-    Returns:
-        Shape (*), the dtype of `input`.
-
-    Raises:
-        DimError: a dim is out of range.
-        ShapeError: `src` has another shape.
-
-    Example:
-        >>> cb.diagonal_scatter(cb.zeros(2, 2), cb.ones(2))
-        tensor([[1., 0.],
-                [0., 1.]])
-    """
-    from ..dispatcher._call import write
-
-    fresh = input.detach().clone()
-    place = fresh.diagonal(offset, dim1, dim2)
-    if tuple(src.shape) != tuple(place.shape):
-        shapes = f"{tuple(src.shape)} for {tuple(place.shape)}"
-        raise ShapeError(f"diagonal_scatter: src must have the shape of the diagonal, got {shapes}")
-    write(place, src)
-    return fresh
-
-
-diagonal_scatter.vjp(
-    input=lambda grad, src_shape, offset, dim1, dim2: diagonal_scatter(
-        grad, zeros_of(src_shape, grad), offset, dim1, dim2
-    ),
-    src=lambda grad, offset, dim1, dim2: grad.diagonal(offset, dim1, dim2),
-)
-
-
-def _fill_diagonal_(self: Tensor, fill_value: Number, wrap: bool = False) -> Tensor:
-    """Writes `fill_value` on the main diagonal; with `wrap`, again after each block of a tall matrix."""
-    shape = tuple(self.shape)
-    if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
-        raise ShapeError(f"fill_diagonal_: needs a matrix, or more dims of one size, got shape {shape}")
-    if len(shape) > 2:
-        self.as_strided((shape[0],), (sum(self.stride()),), self.storage_offset()).fill_(fill_value)
-        return self
-    block = shape[1] + 1 if wrap else max(shape[0], 1)
-    for start in range(0, shape[0], block):
-        self.narrow(0, start, min(block, shape[0] - start)).diagonal().fill_(fill_value)
-    return self
-
-
-Tensor.fill_diagonal_ = _fill_diagonal_

@@ -184,11 +184,12 @@ def _dims(input: Tensor, dim: int | Sequence[int]) -> Shape:
 
 
 def _logsumexp_reference(input: Any, dim: Any, keepdim: bool = False) -> Any:
+    log_add: Any = np.logaddexp.reduce
     x = np.asarray(input, dtype=np.float64)
     for axis in (
         sorted((d % (x.ndim or 1) for d in ([dim] if isinstance(dim, int) else dim)), reverse=True) if x.ndim else ()
     ):
-        x = np.logaddexp.reduce(x, axis=axis, keepdims=keepdim, initial=-inf)
+        x = log_add(x, axis=axis, keepdims=keepdim, initial=-inf)
     return x
 
 

@@ -72,9 +72,6 @@ def sin(input: Tensor) -> Tensor:
     ...
 
 
-sin.vjp(input=lambda grad, input: grad * conjugate(cos(input)))
-
-
 @op(
     dtype=rules.floating,
     shape=rules.same,
@@ -98,6 +95,7 @@ def cos(input: Tensor) -> Tensor:
 
 
 cos.vjp(input=lambda grad, input: -grad * conjugate(sin(input)))
+sin.vjp(input=lambda grad, input: grad * conjugate(cos(input)))
 
 
 @op(
@@ -349,9 +347,6 @@ def sinh(input: Tensor) -> Tensor:
     ...
 
 
-sinh.vjp(input=lambda grad, input: grad * conjugate(cosh(input)))
-
-
 @op(
     dtype=rules.floating,
     shape=rules.same,
@@ -375,6 +370,7 @@ def cosh(input: Tensor) -> Tensor:
 
 
 cosh.vjp(input=lambda grad, input: grad * conjugate(sinh(input)))
+sinh.vjp(input=lambda grad, input: grad * conjugate(cosh(input)))
 
 
 @op(
@@ -397,9 +393,6 @@ def tanh(input: Tensor) -> Tensor:
         tensor([0.0000, 0.7616])
     """
     ...
-
-
-tanh.vjp(input=lambda grad, out: tanh_backward(grad, out))
 
 
 @op(
@@ -430,6 +423,7 @@ tanh_backward.vjp(
     grad_output=lambda grad, output: grad * (1 - output * output),
     output=lambda grad, grad_output, output: conjugate(grad * output) * grad_output * -2.0,
 )
+tanh.vjp(input=lambda grad, out: tanh_backward(grad, out))
 
 
 @op(
@@ -535,9 +529,6 @@ def sigmoid(input: Tensor) -> Tensor:
     ...
 
 
-sigmoid.vjp(input=lambda grad, out: sigmoid_backward(grad, out))
-
-
 @op(
     dtype=rules.inexact_only,
     shape=rules.broadcast,
@@ -566,6 +557,7 @@ sigmoid_backward.vjp(
     grad_output=lambda grad, output: grad * (output * (1 - output)),
     output=lambda grad, grad_output, output: conjugate(grad) * grad_output * conjugate(1 - output * 2.0),
 )
+sigmoid.vjp(input=lambda grad, out: sigmoid_backward(grad, out))
 
 arccos = acos
 arccosh = acosh

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,262 +14,45 @@ from .._dtype import dtype as dtype_type
 from .._errors import ArgumentError, AutogradError, CallError, DimError, MissingKernelError, ShapeError
 from .._shape import (
     Shape,
+    Size,
     as_shape,
-    broadcast_shapes,
-    checked_index,
+    contiguous_strides,
     infer_size,
     normalize_dim,
     normalize_dims,
     view_strides,
 )
+from .._shape import broadcast_shapes as common_shape
 from ..op import op
 from ..tensor._node import LeafNode
 from ..tensor._tensor import Tensor, make_tensor
 from ..testing.samples import ErrorSample, Operand, Sample
+from .strided import as_strided, strides_of
 
 __all__ = [
     "adjoint",
-    "as_strided",
-    "as_strided_scatter",
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
+    "broadcast_shapes",
     "broadcast_tensors",
     "broadcast_to",
-    "chunk",
-    "diagonal",
-    "dsplit",
     "expand",
     "flatten",
-    "hsplit",
     "moveaxis",
     "movedim",
-    "narrow",
-    "narrow_copy",
     "permute",
     "ravel",
     "reshape",
-    "select",
-    "split",
-    "split_with_sizes",
     "squeeze",
     "swapaxes",
     "swapdims",
     "t",
-    "tensor_split",
     "transpose",
-    "unbind",
     "unflatten",
-    "unsafe_chunk",
-    "unsafe_split",
     "unsqueeze",
     "view",
-    "vsplit",
 ]
-
-
-def strides_of(tensor: Tensor) -> Shape:
-    """Strides in elements."""
-    return tensor._kind.backend.strides(tensor._array)
-
-
-# -- as_strided ------------------------------------------------------------------------------------------------------
-
-
-def _front_as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None) -> tuple[Any, ...]:
-    sizes = as_shape("as_strided", size)
-    strides = tuple(s.__index__() for s in stride)
-    if len(sizes) != len(strides):
-        raise ShapeError(f"as_strided: one stride a size, got size={sizes} and stride={strides}")
-    if any(s < 0 for s in strides):
-        raise ShapeError(f"as_strided: strides must not be negative, got stride={strides}")
-    own = input.storage_offset()
-    offset = own if storage_offset is None else storage_offset
-    backend = input._kind.backend
-    if not input._kind.is_meta:
-        held = backend.storage_nbytes(input._storage._handle if input._storage else input._array)
-        last = offset + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True))
-        if offset < 0 or (0 not in sizes and (last + 1) * input.element_size() > held):
-            raise ShapeError(
-                f"as_strided: must stay inside the storage of {held // input.element_size()} elements, got "
-                f"size={sizes}, stride={strides}, storage_offset={offset}"
-            )
-    return input, sizes, strides, offset - own
-
-
-def _geometry_as_strided(shape: Shape, strides: Shape, size: Shape, stride: Shape, storage_offset: int) -> Any:
-    return size, stride, storage_offset
-
-
-@op(
-    geometry=_geometry_as_strided,
-    remembers=False,
-    front=_front_as_strided,
-    samples=lambda: [
-        Sample(Operand((3, 4)), (2, 2), (4, 1), 1),
-        Sample(Operand((6,)), (3, 2), (1, 2)),
-        Sample(Operand((6,)), (4, 3), (1, 1)),
-        Sample(Operand((2, 3)), (), ()),
-        Sample(Operand((2, 3)), (0, 2), (1, 1)),
-        Sample(Operand((5,)), (2, 5), (0, 1)),
-    ],
-    errors=lambda: [ErrorSample(ShapeError, "inside the storage", Operand((4,)), (5,), (1,))],
-    reference=lambda input, size, stride, storage_offset=0: np.lib.stride_tricks.as_strided(
-        np.ascontiguousarray(input).reshape(-1)[storage_offset:], size, [s * input.itemsize for s in stride]
-    ),
-    tolerance="exact",
-    layouts="contiguous",
-)
-def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
-    """A view with the given sizes and strides over the storage of `input`.
-
-    Args:
-        input: any dtype, shape (*).
-        size: shape of the view.
-        stride: elements to step over for each dim; 0 repeats an element.
-        storage_offset: elements from the start of the storage; that of `input` when None.
-
-    Returns:
-        Shape `size`.
-
-    Raises:
-        ShapeError: the view would leave the storage.
-
-    Example:
-        >>> cb.as_strided(cb.arange(6.0), (2, 2), (3, 1), 1)
-        tensor([[1., 2.],
-                [4., 5.]])
-    """
-    ...
-
-
-def flat_index(size: Shape, stride: Shape, offset: int) -> np.ndarray[Any, Any]:
-    """Positions in the storage of each element of a strided view, in row-major order."""
-    index = np.full(size, offset, dtype=np.int64)
-    for i, (n, s) in enumerate(zip(size, stride, strict=True)):
-        index += (np.arange(n) * s).reshape((n,) + (1,) * (len(size) - i - 1))
-    return index.reshape(-1)
-
-
-def may_overlap(size: Shape, stride: Shape) -> bool:
-    """Whether two positions of a strided view may share an element; False is certain, True is not."""
-    reach = 0
-    for s, n in sorted((s, n) for n, s in zip(size, stride, strict=True) if n != 1):
-        if s <= reach:
-            return True
-        reach += (n - 1) * s
-    return False
-
-
-def _as_strided_grad(grad: Tensor, input: Tensor, size: Shape, stride: Shape, storage_offset: int) -> Tensor:
-    """Adds each element of `grad` at its place in the memory of `input`, then reads that with `input`'s strides."""
-    from .creation import zeros
-    from .scatter import index_add
-
-    shape, strides = tuple(input.shape), strides_of(input)
-    if grad.numel() == 0 or input.numel() == 0:
-        return zeros(shape, dtype=grad.dtype, device=grad.device)
-    low = min(storage_offset, 0)
-    last = max(storage_offset + _reach(size, stride), _reach(shape, strides))
-    memory = zeros(last - low + 1, dtype=grad.dtype, device=grad.device)
-    if may_overlap(size, stride):
-        places = host_tensor(flat_index(size, stride, storage_offset - low), grad)
-        memory = index_add(memory, 0, places, grad.reshape(-1))
-    else:
-        memory = as_strided_scatter(memory, grad, size, stride, storage_offset - low)
-    if may_overlap(shape, strides):
-        # Each of the positions that share an element would get all of its gradient: they share that too.
-        shares = np.bincount(flat_index(shape, strides, -low), minlength=last - low + 1)
-        memory = memory / host_tensor(np.maximum(shares, 1), grad).to(grad.dtype)
-    return as_strided(memory, shape, strides, -low)
-
-
-def _reach(size: Shape, stride: Shape) -> int:
-    """Elements from a view's first to its last position."""
-    return sum((n - 1) * s for n, s in zip(size, stride, strict=True))
-
-
-def host_tensor(array: np.ndarray[Any, Any], beside: Tensor) -> Tensor:
-    """A tensor of a host array on the device of another."""
-    from .._dtype import from_numpy_dtype
-    from ..dispatcher._kind import kind_of
-    from ..tensor._tensor import make_tensor
-
-    kind = kind_of(beside.device, from_numpy_dtype(array.dtype))
-    return make_tensor(kind.backend.from_host(array, kind.index), kind)
-
-
-as_strided.vjp(input=_as_strided_grad)
-
-
-@op(
-    samples=lambda: [
-        Sample(Operand((3, 4)), Operand((2, 2)), (2, 2), (4, 1), 1),
-        Sample(Operand((6,)), Operand((3,)), (3,), (2,)),
-    ],
-    reference=None,
-    tolerance="exact",
-    layouts="contiguous",
-)
-def as_strided_scatter(
-    input: Tensor, src: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int = 0
-) -> Tensor:
-    """A copy of `input` with `src` written where `as_strided` with these arguments would look.
-
-    Args:
-        input: any dtype, shape (*).
-        src: the dtype of `input`, shape `size`.
-        size: shape of the view written to.
-        stride: elements to step over for each dim; positions must not overlap.
-        storage_offset: elements from the start of the memory of `input`.
-
-    Returns:
-        Shape (*).
-
-    Example:
-        >>> cb.as_strided_scatter(cb.zeros(4), cb.ones(2), (2,), (2,))
-        tensor([1., 0., 1., 0.])
-    """
-    from ..dispatcher._call import write
-
-    sizes, strides = as_shape("as_strided_scatter", size), tuple(stride)
-    fresh = like_memory(input.detach().clone(), input)
-    if strides_of(fresh) == strides_of(input):
-        write(as_strided(fresh, sizes, strides, storage_offset), src)
-        return make_tensor(fresh._array, fresh._kind)
-    # The memory of `input` has gaps: find each position's place in the copy.
-    fresh = input.detach().clone()
-    own = {int(p): i for i, p in enumerate(flat_index(tuple(input.shape), strides_of(input), 0))}
-    places = np.array([own[int(p)] for p in flat_index(sizes, strides, storage_offset)], dtype=np.int64)
-    flat = fresh.reshape(-1)
-    write(flat, flat.index_copy(0, host_tensor(places, fresh), src.detach().reshape(-1)))
-    return fresh
-
-
-def _scatter_input_grad(
-    grad: Tensor, input: Tensor, src_shape: Shape, size: Shape, stride: Shape, storage_offset: int
-) -> Tensor:
-    from .creation import zeros
-
-    hole = zeros(src_shape, dtype=grad.dtype, device=grad.device)
-    return as_strided_scatter(like_memory(grad, input), hole, size, stride, storage_offset)
-
-
-def like_memory(grad: Tensor, input: Tensor) -> Tensor:
-    """`grad` in memory ordered as `input`'s, so that the same strides find the same elements."""
-    strides = strides_of(input)
-    if strides_of(grad) == strides:
-        return grad
-    order = sorted(range(len(strides)), key=lambda i: (-strides[i], i))
-    back = sorted(range(len(order)), key=order.__getitem__)
-    return grad.permute(order).clone().permute(back)
-
-
-def _scatter_src_grad(grad: Tensor, input: Tensor, size: Shape, stride: Shape, storage_offset: int) -> Tensor:
-    return as_strided(like_memory(grad, input), size, stride, storage_offset)
-
-
-as_strided_scatter.vjp(input=_scatter_input_grad, src=_scatter_src_grad)
 
 # -- permutations and sizes ------------------------------------------------------------------------------------------
 
@@ -627,8 +411,42 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
         [(2, 3), (2, 3)]
     """
     listed = listed_tensors("broadcast_tensors", tensors)
-    shape = broadcast_shapes("broadcast_tensors", *[tuple(x._array.shape) for x in listed])
+    shape = common_shape("broadcast_tensors", *[tuple(x._array.shape) for x in listed])
     return tuple(expand(x, shape) for x in listed)
+
+
+def broadcast_shapes(*shapes: Any) -> Size:
+    """The shape that tensors of these shapes broadcast to.
+
+    Args:
+        shapes: sequences of ints, or ints.
+
+    Returns:
+        The common shape.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
+    Example:
+        >>> cb.broadcast_shapes((2, 1), (3,))
+        candelabra.Size([2, 3])
+    """
+    return Size(common_shape("broadcast_shapes", *[as_shape("broadcast_shapes", shape) for shape in shapes]))
+
+
+def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
+    """This tensor summed over the dims that broadcasting from `size` would stretch.
+
+    Raises:
+        ShapeError: `size` does not broadcast to the tensor's shape.
+    """
+    from ..autograd._engine import sum_to_size
+
+    shape = as_shape("sum_to_size", size[0] if len(size) == 1 else size)
+    own = tuple(self._array.shape)
+    if len(shape) > len(own) or common_shape("sum_to_size", own, shape) != own:
+        raise ShapeError(f"sum_to_size: size must broadcast to the tensor's shape, got {shape} for {own}")
+    return sum_to_size(self, shape)
 
 
 def listed_tensors(op_name: str, tensors: tuple[Any, ...]) -> Sequence[Tensor]:
@@ -642,6 +460,7 @@ def listed_tensors(op_name: str, tensors: tuple[Any, ...]) -> Sequence[Tensor]:
 
 
 Tensor.expand_as = _expand_as
+Tensor.sum_to_size = _sum_to_size
 Tensor.view_as = _view_as
 Tensor.reshape_as = _reshape_as
 Tensor.broadcast_to = broadcast_to
@@ -914,678 +733,6 @@ Tensor.swapdims = swapdims
 Tensor.swapaxes = swapaxes
 Tensor.movedim = Tensor.moveaxis = movedim
 
-# -- parts -----------------------------------------------------------------------------------------------------------
-
-
-def _front_narrow(input: Tensor, dim: int, start: Any, length: int) -> tuple[Any, ...]:
-    shape = input._array.shape
-    if not shape:
-        raise ShapeError("narrow: a 0-d tensor has no dims to narrow, got shape ()")
-    dim = normalize_dim("narrow", dim, len(shape))
-    size, begin, count = shape[dim], start.__index__(), length.__index__()
-    if not -size <= begin <= size:
-        raise DimError(f"narrow: start must be in [{-size}, {size}], got start={begin} for dim {dim} of size {size}")
-    if begin < 0:
-        begin += size
-    if count < 0 or begin + count > size:
-        raise ShapeError(
-            f"narrow: start + length must lie in the dim, got start={begin}, length={count} for dim {dim} of size "
-            f"{size}"
-        )
-    return input, dim, begin, count
-
-
-def _geometry_narrow(shape: Shape, strides: Shape, dim: int, start: int, length: int) -> Any:
-    return (*shape[:dim], length, *shape[dim + 1 :]), strides, start * strides[dim] if length else 0
-
-
-@op(
-    geometry=_geometry_narrow,
-    front=_front_narrow,
-    samples=lambda: [
-        Sample(Operand((5,)), 0, 1, 3),
-        Sample(Operand((2, 5)), 1, 0, 5),
-        Sample(Operand((2, 5, 3)), -2, -3, 2),
-        Sample(Operand((4,)), 0, 4, 0),
-        Sample(Operand((0, 3)), 1, 1, 1),
-    ],
-    errors=lambda: [
-        ErrorSample(ShapeError, "start + length", Operand((3,)), 0, 2, 2),
-        ErrorSample(DimError, "start must be in", Operand((3,)), 0, 4, 0),
-        ErrorSample(ShapeError, "0-d", Operand(()), 0, 0, 1),
-    ],
-    reference=lambda input, dim, start, length: np.take(
-        input, range(start % max(input.shape[dim], 1), start % max(input.shape[dim], 1) + length) if length else [], dim
-    ),
-    tolerance="exact",
-)
-def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """A view of `length` positions of a dim, from `start` on.
-
-    Args:
-        input: any dtype, shape (*).
-        dim: the dim to narrow.
-        start: first position, an int or an integer tensor; negative counts from the end.
-        length: number of positions.
-
-    Returns:
-        Shape (*) with size `length` at `dim`.
-
-    Raises:
-        DimError: `dim` or `start` is out of range.
-        ShapeError: the part does not lie in the dim.
-
-    Example:
-        >>> cb.narrow(cb.arange(5), 0, 1, 3)
-        tensor([1, 2, 3])
-    """
-    ...
-
-
-def _part_grad(grad: Tensor, input_shape: Shape, dim: int, index: Any) -> Tensor:
-    from .indexing import unindex
-
-    return unindex(grad, input_shape, (slice(None),) * dim + (index,))
-
-
-narrow.vjp(
-    input=lambda grad, input_shape, dim, start, length: _part_grad(grad, input_shape, dim, slice(start, start + length))
-)
-
-
-def narrow_copy(input: Tensor, dim: int, start: int, length: int, *, out: Tensor | None = None) -> Tensor:
-    """A copy of `length` positions of a dim, from `start` on; see `narrow`.
-
-    Returns:
-        Shape (*) with size `length` at `dim`.
-
-    Example:
-        >>> cb.narrow_copy(cb.arange(5), 0, 1, 3)
-        tensor([1, 2, 3])
-    """
-    part = narrow(input, dim, start, length)
-    return part.clone() if out is None else out.copy_(part)
-
-
-Tensor.narrow_copy = narrow_copy
-
-
-def _front_select(input: Tensor, dim: int, index: Any) -> tuple[Any, ...]:
-    shape = input._array.shape
-    if not shape:
-        raise DimError("select: a 0-d tensor has no dims to select from, got shape ()")
-    dim = normalize_dim("select", dim, len(shape))
-    return input, dim, checked_index("select", index, shape[dim], dim)
-
-
-def _geometry_select(shape: Shape, strides: Shape, dim: int, index: int) -> Any:
-    return shape[:dim] + shape[dim + 1 :], strides[:dim] + strides[dim + 1 :], index * strides[dim]
-
-
-@op(
-    geometry=_geometry_select,
-    front=_front_select,
-    samples=lambda: [
-        Sample(Operand((5,)), 0, 1),
-        Sample(Operand((2, 5)), 1, -1),
-        Sample(Operand((2, 5, 3)), -2, 3),
-        Sample(Operand((2, 0)), 0, 1),
-    ],
-    errors=lambda: [
-        ErrorSample(DimError, "index must be in", Operand((3,)), 0, 3),
-        ErrorSample(DimError, "0-d", Operand(()), 0, 0),
-    ],
-    reference=lambda input, dim, index: np.take(input, index, dim),
-    tolerance="exact",
-)
-def select(input: Tensor, dim: int, index: int) -> Tensor:
-    """A view of one position of a dim, without that dim.
-
-    Args:
-        input: any dtype, shape (*).
-        dim: the dim to select from.
-        index: the position, an int or an integer tensor; negative counts from the end.
-
-    Returns:
-        Shape (*) without `dim`.
-
-    Raises:
-        DimError: `dim` or `index` is out of range.
-
-    Example:
-        >>> cb.select(cb.tensor([[1, 2], [3, 4]]), 1, 0)
-        tensor([1, 3])
-    """
-    ...
-
-
-select.vjp(input=_part_grad)
-
-
-def _front_unbind(input: Tensor, dim: int) -> tuple[Any, ...]:
-    shape = input._array.shape
-    if not shape:
-        raise DimError("unbind: a 0-d tensor has no dims, got shape ()")
-    return input, normalize_dim("unbind", dim, len(shape))
-
-
-@op(
-    name="unbind",
-    method=False,
-    front=_front_unbind,
-    samples=lambda: [Sample(Operand((3,))), Sample(Operand((2, 3)), 1), Sample(Operand((2, 1, 3)), -2)],
-    errors=lambda: [ErrorSample(DimError, "0-d", Operand(()))],
-    reference=lambda input, dim=0: tuple(np.moveaxis(input, dim, 0)),
-    tolerance="exact",
-)
-def unbind_recorded(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """`candelabra.unbind` as one recorded call, whose gradient is one `stack`.
-
-    Args:
-        input: any dtype, shape (*).
-        dim: the dim to take apart.
-
-    Returns:
-        As many tensors as the dim has positions, of shape (*) without `dim`.
-
-    Example:
-        >>> cb.unbind(cb.tensor([1, 2]))
-        (tensor(1), tensor(2))
-    """
-    input, dim = _front_unbind(input, dim)
-    lead = (slice(None),) * dim
-    return tuple([input[(*lead, i)] for i in range(input._array.shape[dim])])
-
-
-def _unbind_grad(grad: dict[int, Tensor], input_shape: Shape, dim: int) -> Tensor:
-    from .creation import zeros
-    from .joining import stack
-
-    some = next(iter(grad.values()))
-    missing = None
-    if len(grad) < input_shape[dim]:
-        missing = zeros(tuple(some.shape), dtype=some.dtype, device=some.device)
-    return stack([grad.get(i, missing) for i in range(input_shape[dim])], dim)
-
-
-unbind_recorded.vjp(input=_unbind_grad)
-
-
-def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of each position of a dim, in a tuple.
-
-    Args:
-        input: any dtype, shape (*).
-        dim: the dim to take apart.
-
-    Returns:
-        As many tensors as the dim has positions, of shape (*) without `dim`.
-
-    Raises:
-        DimError: `dim` is out of range, or `input` is 0-d.
-
-    Example:
-        >>> cb.unbind(cb.tensor([1, 2]))
-        (tensor(1), tensor(2))
-    """
-    if input._node is not None and grad_enabled.get():
-        return unbind_recorded(input, dim)
-    return unbind_recorded.op.body(input, dim)  # type: ignore[misc]
-
-
-Tensor.unbind = unbind
-
-
-def _front_split(input: Tensor, split_sizes: Any, dim: int) -> tuple[Any, ...]:
-    shape = input._array.shape
-    if not shape:
-        raise ShapeError("split: a 0-d tensor cannot be split, got shape ()")
-    dim = normalize_dim("split", dim, len(shape))
-    sizes = tuple(s.__index__() for s in split_sizes)
-    if any(s < 0 for s in sizes) or sum(sizes) != shape[dim]:
-        raise ShapeError(f"split: sizes must add up to the dim's, got {sizes} for dim {dim} of size {shape[dim]}")
-    return input, sizes, dim
-
-
-@op(
-    name="split_with_sizes",
-    method=False,
-    front=_front_split,
-    samples=lambda: [
-        Sample(Operand((5,)), (2, 3)),
-        Sample(Operand((2, 5)), (1, 0, 4), 1),
-        Sample(Operand((2, 3, 4)), (2, 1), -2),
-        Sample(Operand((0, 3)), (0, 0), 0),
-    ],
-    errors=lambda: [
-        ErrorSample(ShapeError, "add up", Operand((5,)), (2, 2)),
-        ErrorSample(ShapeError, "0-d", Operand(()), (1,)),
-    ],
-    reference=lambda input, split_sizes, dim=0: tuple(np.split(input, np.cumsum(split_sizes)[:-1], dim)),
-    tolerance="exact",
-)
-def split_recorded(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """`candelabra.split_with_sizes` as one recorded call, whose gradient is one `cat`.
-
-    Args:
-        input: any dtype, shape (*).
-        split_sizes: sizes of the parts; they add up to the size of the dim.
-        dim: the dim to split.
-
-    Returns:
-        One tensor a part, of shape (*) with that size at `dim`.
-
-    Example:
-        >>> cb.split_with_sizes(cb.arange(3), (1, 2))
-        (tensor([0]), tensor([1, 2]))
-    """
-    input, sizes, dim = _front_split(input, split_sizes, dim)
-    lead = (slice(None),) * dim
-    parts, start = [], 0
-    for size in sizes:
-        parts.append(input[(*lead, slice(start, start + size))])
-        start += size
-    return tuple(parts)
-
-
-def _split_grad(grad: dict[int, Tensor], input_shape: Shape, split_sizes: Shape, dim: int) -> Tensor:
-    from .creation import zeros
-    from .joining import cat
-
-    some = next(iter(grad.values()))
-
-    def part(i: int, size: int) -> Tensor:
-        shape = (*input_shape[:dim], size, *input_shape[dim + 1 :])
-        return grad[i] if i in grad else zeros(shape, dtype=some.dtype, device=some.device)
-
-    return cat([part(i, size) for i, size in enumerate(split_sizes)], dim)
-
-
-split_recorded.vjp(input=_split_grad)
-
-
-def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of consecutive parts of a dim, of the given sizes.
-
-    Args:
-        input: any dtype, shape (*).
-        split_sizes: sizes of the parts; they add up to the size of the dim.
-        dim: the dim to split.
-
-    Returns:
-        One tensor a part, of shape (*) with that size at `dim`.
-
-    Raises:
-        DimError: `dim` is out of range.
-        ShapeError: the sizes do not add up, or `input` is 0-d.
-
-    Example:
-        >>> cb.split_with_sizes(cb.arange(3), (1, 2))
-        (tensor([0]), tensor([1, 2]))
-    """
-    if input._node is not None and grad_enabled.get():
-        return split_recorded(input, split_sizes, dim)
-    return split_recorded.op.body(input, split_sizes, dim)  # type: ignore[misc]
-
-
-Tensor.split_with_sizes = split_with_sizes
-
-
-def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of consecutive parts of a dim.
-
-    Args:
-        tensor: any dtype, shape (*).
-        split_size_or_sections: size of each part (the last may be smaller), or the sizes of all parts.
-        dim: the dim to split.
-
-    Returns:
-        One tensor a part, in a tuple.
-
-    Raises:
-        ArgumentError: a size that is not positive.
-        ShapeError: sizes that do not add up to that of the dim.
-
-    Example:
-        >>> cb.split(cb.arange(5), 2)
-        (tensor([0, 1]), tensor([2, 3]), tensor([4]))
-    """
-    if not hasattr(split_size_or_sections, "__index__"):
-        return split_with_sizes(tensor, tuple(split_size_or_sections), dim)  # type: ignore[arg-type]
-    step = split_size_or_sections.__index__()  # type: ignore[union-attr]
-    shape = tensor._array.shape
-    size = shape[normalize_dim("split", dim, len(shape))] if shape else 1
-    if step < 0 or (step == 0 and size):
-        raise ArgumentError(f"split: split_size must be positive, got {step} for a dim of size {size}")
-    if step == 0 or size == 0:
-        return split_with_sizes(tensor, (size,), dim)
-    whole, rest = divmod(size, step)
-    return split_with_sizes(tensor, (step,) * whole + ((rest,) if rest else ()), dim)
-
-
-def _split_method(self: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of consecutive parts of a dim; see `candelabra.split`."""
-    return split(self, split_size, dim)
-
-
-def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of at most `chunks` equal parts of a dim; the last part may be smaller.
-
-    Args:
-        input: any dtype, shape (*).
-        chunks: number of parts wanted; fewer come where the size does not allow as many.
-        dim: the dim to split.
-
-    Returns:
-        One tensor a part, in a tuple.
-
-    Raises:
-        ArgumentError: `chunks` is not positive.
-
-    Example:
-        >>> cb.chunk(cb.arange(5), 3)
-        (tensor([0, 1]), tensor([2, 3]), tensor([4]))
-    """
-    if chunks < 1:
-        raise ArgumentError(f"chunk: chunks must be positive, got chunks={chunks}")
-    shape = input._array.shape
-    size = shape[normalize_dim("chunk", dim, len(shape))] if shape else 1
-    if size == 0:
-        return split_with_sizes(input, (0,) * chunks, dim)
-    return split(input, -(-size // chunks), dim)
-
-
-def tensor_split(
-    input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None
-) -> tuple[Tensor, ...]:
-    """Views of parts of a dim, as many as asked for, or cut at the given positions.
-
-    Args:
-        input: any dtype, shape (*).
-        indices_or_sections: number of parts (the first ones are one larger where sizes differ), or positions to cut at;
-            an int, a sequence of ints, or an integer tensor. Also named `indices` or `sections`.
-        dim: the dim to split.
-
-    Returns:
-        One tensor a part, in a tuple.
-
-    Raises:
-        ArgumentError: a number of parts below 1.
-        ShapeError: `input` is 0-d.
-
-    Example:
-        >>> cb.tensor_split(cb.arange(5), 2)
-        (tensor([0, 1, 2]), tensor([3, 4]))
-    """
-    given = [v for v in (indices_or_sections, indices, sections) if v is not None]
-    if len(given) != 1:
-        raise CallError(
-            f"tensor_split: takes one of indices_or_sections, indices and sections, got {len(given)} of them"
-        )
-    shape = input._array.shape
-    if not shape:
-        raise ShapeError("tensor_split: a 0-d tensor cannot be split, got shape ()")
-    dim = normalize_dim("tensor_split", dim, len(shape))
-    cuts = given[0].tolist() if isinstance(given[0], Tensor) else given[0]
-    size = shape[dim]
-    if hasattr(cuts, "__index__"):
-        count = cuts.__index__()
-        if count < 1:
-            raise ArgumentError(f"tensor_split: number of parts must be positive, got {count}")
-        small, larger = divmod(size, count)
-        return split_with_sizes(input, (small + 1,) * larger + (small,) * (count - larger), dim)
-    starts = [0, *(slice(c, None).indices(size)[0] for c in cuts)]
-    stops = [*(slice(c, None).indices(size)[0] for c in cuts), size]
-    return tuple(narrow(input, dim, a, max(b - a, 0)) for a, b in zip(starts, stops, strict=True))
-
-
-def _split_by(name: str, input: Tensor, cuts: Any, dim: int, least: int) -> tuple[Tensor, ...]:
-    if input.dim() < least:
-        raise ShapeError(f"{name}: needs at least {least} dims, got shape {tuple(input.shape)}")
-    if hasattr(cuts, "__index__") and not isinstance(cuts, Tensor) and (cuts < 1 or input.shape[dim] % cuts):
-        raise ArgumentError(f"{name}: parts must be equal, got {cuts} parts of dim {dim} of size {input.shape[dim]}")
-    return tensor_split(input, cuts, dim)
-
-
-def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
-    """Views of parts side by side: of dim 1, or of dim 0 for vectors.
-
-    Args:
-        input: any dtype, at least 1 dim.
-        indices_or_sections: number of equal parts, or positions to cut at.
-
-    Returns:
-        One tensor a part, in a tuple.
-
-    Raises:
-        ArgumentError: the parts would not be equal.
-        ShapeError: `input` is 0-d.
-
-    Example:
-        >>> [tuple(x.shape) for x in cb.hsplit(cb.ones(2, 4), 2)]
-        [(2, 2), (2, 2)]
-    """
-    return _split_by("hsplit", input, indices_or_sections, 0 if input.dim() == 1 else 1, 1)
-
-
-def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
-    """Views of parts below each other: of dim 0.
-
-    Args:
-        input: any dtype, at least 2 dims.
-        indices_or_sections: number of equal parts, or positions to cut at.
-
-    Returns:
-        One tensor a part, in a tuple.
-
-    Raises:
-        ArgumentError: the parts would not be equal.
-        ShapeError: fewer than 2 dims.
-
-    Example:
-        >>> [tuple(x.shape) for x in cb.vsplit(cb.ones(4, 2), [1])]
-        [(1, 2), (3, 2)]
-    """
-    return _split_by("vsplit", input, indices_or_sections, 0, 2)
-
-
-def dsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
-    """Views of parts behind each other: of dim 2.
-
-    Args:
-        input: any dtype, at least 3 dims.
-        indices_or_sections: number of equal parts, or positions to cut at.
-
-    Returns:
-        One tensor a part, in a tuple.
-
-    Raises:
-        ArgumentError: the parts would not be equal.
-        ShapeError: fewer than 3 dims.
-
-    Example:
-        >>> [tuple(x.shape) for x in cb.dsplit(cb.ones(1, 2, 4), 2)]
-        [(1, 2, 2), (1, 2, 2)]
-    """
-    return _split_by("dsplit", input, indices_or_sections, 2, 3)
-
-
-unsafe_split = split
-unsafe_chunk = chunk
-Tensor.split = Tensor.unsafe_split = _split_method
-Tensor.chunk = Tensor.unsafe_chunk = chunk
-Tensor.tensor_split = tensor_split
-Tensor.hsplit = hsplit
-Tensor.vsplit = vsplit
-Tensor.dsplit = dsplit
-
-# -- diagonals and windows -------------------------------------------------------------------------------------------
-
-
-def _front_diagonal(input: Tensor, offset: int, dim1: int, dim2: int) -> tuple[Any, ...]:
-    n = len(input._array.shape)
-    first, second = normalize_dim("diagonal", dim1, n), normalize_dim("diagonal", dim2, n)
-    if n < 2 or first == second:
-        raise ShapeError(f"diagonal: needs two dims, got dim1={dim1}, dim2={dim2} for shape {tuple(input.shape)}")
-    return input, offset.__index__(), first, second
-
-
-def _geometry_diagonal(shape: Shape, strides: Shape, offset: int, dim1: int, dim2: int) -> Any:
-    rows, columns = shape[dim1] + min(offset, 0), shape[dim2] - max(offset, 0)
-    count = max(min(rows, columns), 0)
-    start = (max(-offset, 0) * strides[dim1] + max(offset, 0) * strides[dim2]) if count else 0
-    kept = [i for i in range(len(shape)) if i not in (dim1, dim2)]
-    sizes, steps = [shape[i] for i in kept], [strides[i] for i in kept]
-    return (*sizes, count), (*steps, strides[dim1] + strides[dim2]), start
-
-
-@op(
-    geometry=_geometry_diagonal,
-    front=_front_diagonal,
-    samples=lambda: [
-        Sample(Operand((3, 3))),
-        Sample(Operand((3, 4)), 1),
-        Sample(Operand((3, 4)), -1),
-        Sample(Operand((3, 4)), 7),
-        Sample(Operand((2, 3, 4)), 0, 1, 2),
-        Sample(Operand((2, 3, 4)), 1, dim1=-1, dim2=0),
-        Sample(Operand((0, 3))),
-    ],
-    errors=lambda: [
-        ErrorSample(ShapeError, "two dims", Operand((3, 3)), 0, 1, -1),
-        ErrorSample(DimError, "dim must be in", Operand((3,))),
-    ],
-    reference=lambda input, offset=0, dim1=0, dim2=1: np.diagonal(input, offset, dim1, dim2),
-    tolerance="exact",
-)
-def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """A view of the diagonals of the matrices that two dims form.
-
-    Args:
-        input: any dtype, at least 2 dims.
-        offset: which diagonal; positive ones lie above the main diagonal.
-        dim1: dim of the rows.
-        dim2: dim of the columns.
-
-    Returns:
-        Shape (*) without the two dims, and the diagonal as last dim.
-
-    Raises:
-        DimError: a dim is out of range.
-        ShapeError: the dims are one and the same.
-
-    Example:
-        >>> cb.diagonal(cb.tensor([[1, 2], [3, 4]]))
-        tensor([1, 4])
-    """
-    ...
-
-
-def _diagonal_grad(grad: Tensor, input_shape: Shape, offset: int, dim1: int, dim2: int) -> Tensor:
-    from .creation import zeros
-    from .scatter import diagonal_scatter
-
-    return diagonal_scatter(zeros(input_shape, dtype=grad.dtype, device=grad.device), grad, offset, dim1, dim2)
-
-
-diagonal.vjp(input=_diagonal_grad)
-
-
-def _front_windows(input: Tensor, dimension: int, size: int, step: int) -> tuple[Any, ...]:
-    shape = input._array.shape
-    dim = normalize_dim("unfold", dimension, len(shape))
-    whole, width, stride = shape[dim] if shape else 1, size.__index__(), step.__index__()
-    if not 0 <= width <= whole:
-        raise ShapeError(f"unfold: size must be in [0, {whole}], got size={width} for dim {dim} of size {whole}")
-    if stride < 1:
-        raise ArgumentError(f"unfold: step must be positive, got step={stride}")
-    return input, dim, width, stride
-
-
-def _geometry_windows(shape: Shape, strides: Shape, dimension: int, size: int, step: int) -> Any:
-    if not shape:
-        return (size,), (1,), 0
-    count = (shape[dimension] - size) // step + 1
-    inner = strides[dimension]
-    return (
-        (*shape[:dimension], count, *shape[dimension + 1 :], size),
-        (*strides[:dimension], inner * step, *strides[dimension + 1 :], inner),
-        0,
-    )
-
-
-def _windows_reference(input: Any, dimension: int, size: int, step: int) -> Any:
-    if not input.ndim:
-        return np.broadcast_to(input, (size,))
-    if size == 0:
-        shape = list(input.shape)
-        shape[dimension] = shape[dimension] // step + 1
-        return np.zeros((*shape, 0), input.dtype)
-    every = np.lib.stride_tricks.sliding_window_view(input, size, dimension)
-    return every[(slice(None),) * (dimension % input.ndim) + (slice(None, None, step),)]
-
-
-@op(
-    name="sliding_windows",
-    method=False,
-    geometry=_geometry_windows,
-    front=_front_windows,
-    samples=lambda: [
-        Sample(Operand((7,)), 0, 2, 1),
-        Sample(Operand((7,)), 0, 3, 2),
-        Sample(Operand((2, 7, 3)), 1, 2, 3),
-        Sample(Operand((2, 5)), -1, 5, 1),
-        Sample(Operand(()), 0, 1, 1),
-        Sample(Operand((3,)), 0, 0, 1),
-        Sample(Operand((0, 4)), 1, 2, 2),
-    ],
-    errors=lambda: [
-        ErrorSample(ShapeError, "size must be in", Operand((3,)), 0, 4, 1),
-        ErrorSample(ArgumentError, "step must be positive", Operand((3,)), 0, 1, 0),
-    ],
-    reference=_windows_reference,
-    tolerance="exact",
-)
-def sliding_windows(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
-    """A view of all windows of a dim, one behind the other; `Tensor.unfold`.
-
-    Args:
-        input: any dtype, shape (*).
-        dimension: the dim the windows slide along.
-        size: number of positions in a window.
-        step: positions between the starts of two windows.
-
-    Returns:
-        Shape (*) with the number of windows at `dimension`, and a last dim of `size`.
-
-    Raises:
-        ShapeError: a window is larger than the dim.
-        ArgumentError: `step` is not positive.
-
-    Example:
-        >>> cb.arange(4).unfold(0, 2, 1)
-        tensor([[0, 1],
-                [1, 2],
-                [2, 3]])
-    """
-    ...
-
-
-def _windows_grad(grad: Tensor, input_shape: Shape, dimension: int, size: int, step: int) -> Tensor:
-    from .creation import zeros
-    from .scatter import index_add
-
-    hole = zeros(input_shape, dtype=grad.dtype, device=grad.device)
-    if not input_shape:
-        return grad.sum(0)
-    places = np.arange(grad.shape[dimension])[:, None] * step + np.arange(size)
-    rows = flatten(movedim(grad, -1, dimension + 1), dimension, dimension + 1)
-    return index_add(hole, dimension, host_tensor(places.reshape(-1), grad), rows)
-
-
-sliding_windows.vjp(input=_windows_grad)
-Tensor.unfold = sliding_windows
-
 # -- flat and back ---------------------------------------------------------------------------------------------------
 
 
@@ -1770,3 +917,57 @@ Tensor.t_ = _in_place(t)
 Tensor.swapdims_ = _in_place(swapdims)
 Tensor.swapaxes_ = _in_place(swapaxes)
 Tensor.as_strided_ = _in_place(as_strided)
+
+
+def _resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+    """Gives this tensor another shape, contiguous from its first element on; more memory where that is too little.
+
+    Elements that fit stay; new ones are uninitialised.
+
+    Raises:
+        AutogradError: the tensor requires a gradient.
+    """
+    if self._node is not None:
+        raise AutogradError("resize_: a tensor that requires a gradient cannot be resized; use reshape, or detach it")
+    size = as_shape("resize_", sizes[0] if len(sizes) == 1 else sizes)
+    strides, offset = contiguous_strides(size), self.storage_offset()
+    backend, storage = self._kind.backend, self.untyped_storage()
+    held = backend.storage_nbytes(storage._handle) // self.element_size() - offset
+    if not self._kind.is_meta and math.prod(size) > held:
+        fresh = make_tensor(
+            backend.allocate((offset + math.prod(size),), self._kind.dtype, self._kind.index), self._kind
+        )
+        old = as_strided(self, (offset + held,), (1,), 0)
+        backend.write(as_strided(fresh, (offset + held,), (1,), 0)._array, old._array)
+        self.data = fresh
+    self._array = as_strided(self, size, strides, offset)._array
+    storage.mark_written()
+    return self
+
+
+def _resize_as_(self: Tensor, other: Tensor, memory_format: Any = None) -> Tensor:
+    """`resize_` to the shape of another tensor."""
+    return _resize_(self, tuple(other._array.shape))
+
+
+def _set_(
+    self: Tensor, source: Tensor, storage_offset: int | None = None, size: Any = None, stride: Any = None
+) -> Tensor:
+    """Makes this tensor show the memory of `source`, as a whole or with another offset, shape and strides.
+
+    Raises:
+        CallError: `source` is no tensor of the same dtype and device.
+    """
+    if not isinstance(source, Tensor) or source._kind is not self._kind:
+        raise CallError(f"set_: source must be a tensor of this dtype and device, got {type(source).__name__}")
+    if size is not None:
+        shape = as_shape("set_", size)
+        strides = contiguous_strides(shape) if stride is None else stride
+        source = as_strided(source.detach(), shape, strides, 0 if storage_offset is None else storage_offset)
+    self.data = source
+    return self
+
+
+Tensor.resize_ = _resize_
+Tensor.resize_as_ = _resize_as_
+Tensor.set_ = _set_

@@ -857,6 +857,7 @@ class SequentialLR(_Composite):
             _set(group, "lr", group["initial_lr"])
         for scheduler in self._schedulers:
             scheduler.last_epoch -= 1
+            scheduler._step_count -= 1
         first = self._schedulers[0]
         first._is_first = True
         first.step()

@@ -21,8 +21,9 @@ from ..dispatcher._call import check_writable, find_kernel, inplace, is_scalar, 
 from ..dispatcher._dispatch import run_kernel
 from ..dispatcher._record import rebase, record
 from ..ops.indexing import INDEX, basic_index, broadcasts_to, index, indexed_shape, put_at
-from ..ops.scatter import masked_fill
-from ..ops.view import host_tensor, reshape
+from ..ops.masking import masked_fill
+from ..ops.strided import host_tensor
+from ..ops.view import reshape
 from ._storage import Storage
 from ._tensor import Tensor, make_tensor, make_view, new, ref
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The oracle's device: op bodies run op by op in float64, with or without noise the size of a narrow dtype's rounding.
+"""Two devices of the oracle, for float64: one runs op bodies op by op, the other adds noise the size of rounding.
 
-Without noise it tells what an op's definition means. With noise it tells how far rounding in a given precision may
-move that: after every primitive each result is moved by a random part of what the primitive's tolerance allows, and the
-spread over a few runs is the scale of error any honest implementation in that precision has (Monte Carlo arithmetic,
-after Parker 1997). Composed ops have their own kernel here never: only primitives do.
+The first tells what an op's definition means; composed ops have no kernel there, only primitives do. The second tells
+how far rounding in a given precision may move that: after every kernel each result is moved by a random part of what
+its op's tolerance allows, and the spread over a few runs is the scale of error any honest implementation in that
+precision has (Monte Carlo arithmetic, after Parker 1997).
 """
 
 from __future__ import annotations
@@ -23,25 +23,33 @@ from candelabra_cpu.backend import CPUBackend
 
 from .values import generator
 
-NAME = "conformance_oracle"
+QUIET = "conformance_oracle"
+LOUD = "conformance_noise"
 STRENGTH = {"rounded": 1.0, "elementwise": 4.0, "special": 8.0, "accumulation": 1.0}
 """Largest error of a primitive, in units of roundoff, by its tolerance class; the others are exact."""
 
 state: dict[str, Any] = {"unit": 0.0, "rng": None}
 
 
-class OracleBackend(CPUBackend):
-    """The host's primitives, and noise after each when asked."""
+class QuietBackend(CPUBackend):
+    """The host's primitives, and nothing else."""
 
-    name = NAME
+    name = QUIET
 
     def kernel(self, op: str, dtype: dtype) -> Kernel | None:
         declared = ops.get(op)
-        if declared is not None and declared.body is not None:
-            return None
+        return None if declared is not None and declared.body is not None else super().kernel(op, dtype)
+
+
+class LoudBackend(CPUBackend):
+    """All of the host's kernels, with noise after each."""
+
+    name = LOUD
+
+    def kernel(self, op: str, dtype: dtype) -> Kernel | None:
         found = super().kernel(op, dtype)
-        strength = STRENGTH.get(declared.tolerance) if declared is not None else None
-        return found if found is None or strength is None else noisy(found, strength, declared.tolerance)  # type: ignore[union-attr]
+        tolerance = ops[op].tolerance if op in ops else ""
+        return found if found is None or tolerance not in STRENGTH else noisy(found, STRENGTH[tolerance], tolerance)
 
 
 def noisy(kernel: Callable[..., Any], strength: float, tolerance: str) -> Callable[..., Any]:
@@ -109,7 +117,8 @@ def noise(unit: float, run: int) -> Iterator[None]:
         state.update(unit=0.0, rng=None)
 
 
-register_backend(
-    BackendInfo(name=NAME, loads=f"{__name__}:OracleBackend", description="float64 by definition, for comparison"),
-    source="the conformance suite",
-)
+for _name, _class in ((QUIET, QuietBackend), (LOUD, LoudBackend)):
+    register_backend(
+        BackendInfo(name=_name, loads=f"{__name__}:{_class.__name__}", description="float64 by definition, for comparison"),
+        source="the conformance suite",
+    )

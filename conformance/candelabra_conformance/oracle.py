@@ -134,34 +134,34 @@ class Expectation:
             return [np.asarray(found)]
         return [_as_part(part) for part in found]
 
-    def body(self) -> list[Any]:
+    def body(self, device: str = noise.QUIET) -> list[Any]:
         """The op by its definition in float64; a primitive by the host's own kernel in float64."""
-        found = flatten(self.run_on_oracle())
+        found = flatten(self.run_on_oracle(device))
         return [host(part) if isinstance(part, Tensor) else part for part in found]
 
-    def tensors(self) -> tuple[tuple[Any, ...], dict[str, Any], list[Tensor]]:
-        """(args, kwargs, operands) of the sample as tensors on the oracle's device.
+    def tensors(self, device: str) -> tuple[tuple[Any, ...], dict[str, Any], list[Tensor]]:
+        """(args, kwargs, operands) of the sample as tensors on a device of the oracle.
 
         Floats are widened to float64, but not for ops that only choose or move: what they do may depend on the dtype.
         """
         made: list[Tensor] = []
         arrays = self.arrays if self.is_exact else self._doubles(self.arrays)
         pending = iter(zip(arrays, self.kinds, strict=True))
-        device = canonical_device(noise.NAME)
+        home = canonical_device(device)
 
         def make(_: Any) -> Tensor:
             array, kind = next(pending)
             known = kind if array.dtype == kind.numpy else _dtype.from_numpy_dtype(array.dtype)
-            tensor = fresh(array, kind_of(device, known))
+            tensor = fresh(array, kind_of(home, known))
             made.append(tensor)
             return tensor
 
         args, kwargs = substitute(map_numbers(self.op, self.sample, self._number), make)
         return args, kwargs, made
 
-    def run_on_oracle(self) -> Any:
-        """The op's result on the oracle's device."""
-        args, kwargs, _ = self.tensors()
+    def run_on_oracle(self, device: str) -> Any:
+        """The op's result on a device of the oracle."""
+        args, kwargs, _ = self.tensors(device)
         token = _config.grad_enabled.set(False)
         reseed()
         try:
@@ -203,7 +203,7 @@ class Expectation:
 
         def run(number: int) -> list[Any]:
             with noise.noise(unit, number):
-                return self.body()
+                return self.body(noise.LOUD)
 
         return spread(quiet, run)
 

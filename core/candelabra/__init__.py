@@ -109,5 +109,7 @@ from .tensor._tensor import Tensor as Tensor
 from . import nn as nn  # isort: skip
 from . import optim as optim  # isort: skip
 from . import utils as utils  # isort: skip
+from .serialization import load as load  # isort: skip
+from .serialization import save as save  # isort: skip
 
 __version__ = "0.1.0"

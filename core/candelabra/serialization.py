@@ -37,7 +37,7 @@ import numpy as np
 from ._device import device as device_type
 from ._dtype import dtype as dtype_type
 from ._dtype import dtype_named
-from ._errors import CandelabraError, SerializationError
+from ._errors import BackendError, CandelabraError, SerializationError
 from ._shape import Size, contiguous_strides
 from .dispatcher._kind import canonical_device, kind_of
 from .tensor._creation import with_class
@@ -52,6 +52,10 @@ VERSION = 1
 ALIGNMENT = 64
 MAX_HEADER_BYTES = 32 << 20
 """Largest description: lists of numbers longer than this belong into a tensor."""
+MAX_STORAGES = 100_000
+"""Most pieces of memory in a file."""
+MAX_DIRECTORY_BYTES = 16 << 20
+"""Largest list of a file's entries: room for `MAX_STORAGES` of them."""
 MAX_DEPTH = 100
 """Deepest nesting of containers."""
 MAX_DIMS = 64
@@ -99,9 +103,11 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
         mode = 0
-    if mode and not stat.S_ISREG(mode):  # a pipe or a device cannot be replaced
+    if mode and not stat.S_ISREG(mode):  # a pipe or a device cannot be replaced, nor does it know its place
+        content = io.BytesIO()
+        yield content
         with open(path, "wb") as file:
-            yield file
+            file.write(content.getbuffer())
         return
     temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     try:
@@ -139,13 +145,13 @@ class _Document:
                 start = file.tell() if file.seekable() else 0
                 # 30 bytes of fixed header and the name come before the extra field, its own header takes 4 bytes more;
                 # the archive adds 20 for the sizes of entries past 2 GiB.
-                large = array.nbytes >= zipfile.ZIP64_LIMIT
+                large = array.nbytes * 1.05 > zipfile.ZIP64_LIMIT  # as zipfile itself decides
                 used = start + 30 + len(info.filename) + 4 + (20 if large else 0)
                 padding = -used % ALIGNMENT
                 info.extra = b"\xfb\xcb" + padding.to_bytes(2, "little") + bytes(padding)
                 info.file_size = array.nbytes
                 with archive.open(info, "w", force_zip64=large) as entry:
-                    entry.write(memoryview(_little_endian(array)).cast("B") if array.nbytes else b"")
+                    entry.write(_little_endian(array).data)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
@@ -179,6 +185,8 @@ class _Writer:
                 f"save: description must not be larger than {MAX_HEADER_BYTES} bytes, got {len(header)}; put long "
                 "lists of numbers into a tensor"
             )
+        if len(storages) > MAX_STORAGES:
+            raise SerializationError(f"save: takes {MAX_STORAGES} pieces of memory at most, got {len(storages)}")
         return _Document(header, storages)
 
     def _encode(self, value: Any, path: str, depth: int) -> Any:
@@ -308,7 +316,14 @@ def _valid_text(value: str, path: str) -> str:
     return value
 
 
-_NAMES = {dict: "dict", OrderedDict: "ordered_dict", list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
+_NAMES: dict[type, str] = {
+    dict: "dict",
+    OrderedDict: "ordered_dict",
+    list: "list",
+    tuple: "tuple",
+    set: "set",
+    frozenset: "frozenset",
+}
 
 
 def _qualified(kind: type) -> str:
@@ -392,7 +407,7 @@ def _damage(what: str) -> Iterator[None]:
     """Any way in which taking a broken file apart can fail, as one error; errors of the disk stay what they are."""
     try:
         yield
-    except CandelabraError:
+    except (SerializationError, BackendError):  # an error of ours already, or a device without room
         raise
     except OSError as error:
         if error.errno is not None and error.errno != errno.EINVAL:  # a seek to nowhere is the file's fault
@@ -436,8 +451,7 @@ class _Reader:
         kinds = self._check_storages(rows)
         with _damage("data"):
             arrays = [self._read_storage(number, kinds[number].numpy) for number in range(len(kinds))]
-        with _damage("a tensor"):
-            return _decode(document["tree"], _build(rows, arrays, map_location), 0)
+        return _decode(document["tree"], _build(rows, arrays, map_location), 0)
 
     # -- the archive
 
@@ -512,9 +526,9 @@ class _Reader:
         wide = tail.rfind(b"PK\6\6", 0, found)
         if size == 0xFFFFFFFF and wide >= 0:
             size = int.from_bytes(tail[wide + 40 : wide + 48], "little")
-        if size > MAX_HEADER_BYTES // 2:
+        if size > MAX_DIRECTORY_BYTES:
             raise SerializationError(
-                f"load: directory of the archive must not be larger than {MAX_HEADER_BYTES // 2} bytes, got {size}"
+                f"load: directory of the archive must not be larger than {MAX_DIRECTORY_BYTES} bytes, got {size}"
             )
 
     def _checked(self, name: str) -> bytes:
@@ -614,14 +628,14 @@ class _Reader:
         else:
             raw = np.empty(size, np.uint8)
             self.file.seek(start)
-            view, position = memoryview(raw), 0
+            view, position = raw.data, 0
             while position < size:  # in pieces, as some files read less than asked
                 piece = self.file.read(min(size - position, 1 << 24))
                 if not piece:
                     raise SerializationError(f"load: file ends too early, got {position} of {size} bytes of {name!r}")
                 view[position : position + len(piece)] = piece
                 position += len(piece)
-            if zlib.crc32(raw) != checksum:
+            if zlib.crc32(view) != checksum:
                 raise SerializationError(f"load: checksum of {name!r} is wrong, got a damaged file")
             if sys.byteorder != "little":
                 raw = _little_endian(raw.view(numpy_dtype))
@@ -740,14 +754,15 @@ def _build(rows: list[_Row], arrays: list[np.ndarray[Any, Any]], map_location: L
             handle = host if held else kind.backend.from_host(host, kind.index)
             placed[row.storage] = (handle, kind, None if whole else Storage(handle, kind))
         handle, kind, storage = placed[row.storage]
-        tensors.append(_tensor(row, handle, kind, storage))
+        with _damage("a tensor"):
+            tensors.append(_tensor(row, handle, kind, storage))
     return tensors
 
 
 def _tensor(row: _Row, handle: Any, kind: Any, storage: Storage | None) -> Tensor:
     if storage is not None:
         handle = kind.backend.view(handle, row.shape, row.strides, row.offset if math.prod(row.shape) else 0)
-    tensor = with_class(row.cls, handle, kind)
+    tensor: Any = with_class(row.cls, handle, kind)
     tensor._storage = storage
     if row.cls is _classes()["Buffer"]:
         tensor.persistent = row.persistent

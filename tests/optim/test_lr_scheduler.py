@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import candelabra as cb
-import candelabra.nn
 from candelabra import optim
 from candelabra.optim import lr_scheduler as S
 from candelabra.serialization import load, save

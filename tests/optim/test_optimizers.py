@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import candelabra as cb
-import candelabra.nn
 from candelabra import optim
 from candelabra._config import grad_enabled
 from candelabra.dispatcher import _fallback

@@ -349,8 +349,8 @@ def run_rounded(case: Case, context: Context) -> Outcome:
     expectation = call.expectation
     compute = expectation.compute
 
-    def expected() -> list[Any]:
-        args, kwargs, made = expectation.tensors()
+    def expected(device: str) -> list[Any]:
+        args, kwargs, made = expectation.tensors(device)
         leaves = [made[i] for i in problem.variables]
         for leaf in leaves:
             leaf.requires_grad_()
@@ -363,7 +363,7 @@ def run_rounded(case: Case, context: Context) -> Outcome:
             return [None] * len(leaves)
         return [None if g is None else host(g) for g in grad([o for o, _ in pairs], leaves, [w for _, w in pairs], allow_unused=True)]
 
-    quiet = expected()
+    quiet = expected(noise.QUIET)
     kinds = [v.dtype for v in variables]
     unit = max(format_of(k).unit for k in kinds)
     if compute is not None and compute.category >= _dtype.FLOATING:
@@ -371,7 +371,7 @@ def run_rounded(case: Case, context: Context) -> Outcome:
 
     def noisy(number: int) -> list[Any]:
         with noise.noise(unit, number):
-            return expected()
+            return expected(noise.LOUD)
 
     slacks = spread(quiet, noisy)
     worst = 0.0

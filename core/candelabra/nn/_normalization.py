@@ -58,9 +58,9 @@ class _FeatureNorm(Module):
     def reset_running_stats(self) -> None:
         """Forgets the running statistics: mean 0 and variance 1."""
         if self.track_running_stats:
-            init.zeros_(self.running_mean)
-            init.ones_(self.running_var)
-            init.zeros_(self.num_batches_tracked)
+            for buffer, value in ((self.running_mean, 0), (self.running_var, 1), (self.num_batches_tracked, 0)):
+                if buffer is not None:
+                    init.constant_(buffer, value)
 
     def reset_parameters(self) -> None:
         """Sets the scale to 1 and the shift to 0, and forgets the running statistics."""

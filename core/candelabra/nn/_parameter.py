@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .._errors import CallError
 from ..tensor._creation import with_class
 from ..tensor._format import format_tensor
@@ -69,8 +71,8 @@ class Buffer(Tensor):
     persistent: bool = True
 
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Buffer:
-        fresh = _on_memory_of(cls, data)
+        fresh: Any = _on_memory_of(cls, data)
         fresh.persistent = persistent
         if data is not None and data.requires_grad:
             fresh._node = LeafNode(fresh)
-        return fresh  # type: ignore[return-value]
+        return fresh

@@ -203,7 +203,7 @@ def _target(
         sizes, scales = tuple(int(v) for v in values), [None] * len(spatial)
     else:
         sizes = tuple(math.floor(old * factor) for old, factor in zip(spatial, values, strict=True))
-        scales = [None if recompute else 1.0 / factor for factor in values]  # type: ignore[misc]
+        scales = [None if recompute else 1.0 / factor for factor in values]
     if min(sizes, default=1) < 1 or min(spatial, default=1) < 1:
         raise ShapeError(f"interpolate: sizes must be positive, got {spatial} to {sizes}")
     return sizes, scales  # type: ignore[return-value]

@@ -23,6 +23,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
@@ -284,9 +285,15 @@ def _params(function: Callable[..., Any]) -> tuple[Param, ...]:
     by_name.update(function.__kwdefaults__ or {})
     annotations = function.__annotations__
     return tuple(
-        Param(name, str(annotations.get(name, "Any")), by_name.get(name, MISSING), i >= positional)
+        Param(name, _annotation(annotations.get(name, "Any")), by_name.get(name, MISSING), i >= positional)
         for i, name in enumerate(code.co_varnames[:count])
     )
+
+
+def _annotation(value: Any) -> str:
+    """An annotation's text without module names: `Tensor | None` for `cb.Tensor | None` too."""
+    text = value.__name__ if isinstance(value, type) else str(value)
+    return re.sub(r"\b(?:\w+\.)+(?=[A-Z])", "", text) if "." in text else text
 
 
 def _empty() -> None:

@@ -531,7 +531,7 @@ def _reduce_samples() -> list[Sample]:
                     Operand((3,), distinct=True),
                     0,
                     Operand(values=[1, 1, 2, 1, 2], dtype="int64"),
-                    Operand((5,), distinct=True),
+                    Operand((5,), -1.7, 2.3, distinct=True),
                     how,
                     include_self=include,
                     dtypes=_ONLY_NUMBERS,
@@ -540,7 +540,7 @@ def _reduce_samples() -> list[Sample]:
                     Operand((2, 3, 2), distinct=True),
                     1,
                     positions((2, 5, 1), 2),
-                    Operand((2, 5, 2), distinct=True),
+                    Operand((2, 5, 2), -1.7, 2.3, distinct=True),
                     how,
                     include_self=include,
                     dtypes=_ONLY_NUMBERS,
@@ -769,7 +769,7 @@ scatter_extreme.vjp(
     inplace=True,
     samples=lambda: [
         Sample(
-            Operand((3, 2), distinct=True), 0, Operand(values=[1, 1, 2], dtype="int64"), Operand((3, 2), distinct=True),
+            Operand((3, 2), distinct=True), 0, Operand(values=[1, 1, 2], dtype="int64"), Operand((3, 2), -1.7, 2.3, distinct=True),
             how, dtypes=_ONLY_NUMBERS,
         )
         for how in ("prod", "mean", "amax", "amin")

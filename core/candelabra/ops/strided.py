@@ -68,7 +68,7 @@ def _geometry_as_strided(shape: Shape, strides: Shape, size: Shape, stride: Shap
         np.ascontiguousarray(input).reshape(-1)[storage_offset:], size, [s * input.itemsize for s in stride]
     ),
     tolerance="exact",
-    layouts="contiguous",
+    layouts="own",
 )
 def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
     """A view with the given sizes and strides over the storage of `input`.

@@ -135,7 +135,7 @@ class Optimizer:
             if not isinstance(param, Tensor):
                 raise CallError(f"{what}: params must be tensors, got {param!r} of type {type(param).__name__}")
             if not param.is_leaf:
-                raise ArgumentError(f"{what}: parameters must be leaves, got the result of {param.grad_fn.name()}")
+                raise ArgumentError(f"{what}: parameters must be leaves, got the result of {param.grad_fn!r}")
         if len({id(p) for p in params}) != len(params):
             raise ArgumentError(f"{what}: a group must not hold a parameter twice, got {len(params)} parameters")
         known = {id(p) for g in self.param_groups for p in g["params"]}

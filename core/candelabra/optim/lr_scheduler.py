@@ -218,7 +218,7 @@ class StepLR(LRScheduler):
             return self._present()
         return [lr * self.gamma for lr in self._present()]
 
-    def closed_form(self) -> list[float]:  # type: ignore[override]
+    def closed_form(self) -> list[float]:
         """The rates of `last_epoch`, from the initial ones."""
         return [base * self.gamma ** (self.last_epoch // self.step_size) for base in self.base_lrs]
 
@@ -244,7 +244,7 @@ class MultiStepLR(LRScheduler):
         factor = self.gamma ** self.milestones.get(self.last_epoch, 0)
         return [lr * factor for lr in self._present()]
 
-    def closed_form(self) -> list[float]:  # type: ignore[override]
+    def closed_form(self) -> list[float]:
         """The rates of `last_epoch`, from the initial ones."""
         passed = sum(count for epoch, count in self.milestones.items() if epoch <= self.last_epoch)
         return [base * self.gamma**passed for base in self.base_lrs]
@@ -280,7 +280,7 @@ class ConstantLR(LRScheduler):
             factor = 1 / self.factor
         return [lr * factor for lr in self._present()]
 
-    def closed_form(self) -> list[float]:  # type: ignore[override]
+    def closed_form(self) -> list[float]:
         """The rates of `last_epoch`, from the initial ones."""
         return [base * (1 if self.last_epoch >= self.total_iters else self.factor) for base in self.base_lrs]
 
@@ -330,7 +330,7 @@ class LinearLR(LRScheduler):
         ratio = self._factor(self.last_epoch) / self._factor(self.last_epoch - 1)
         return [lr * ratio for lr in self._present()]
 
-    def closed_form(self) -> list[float]:  # type: ignore[override]
+    def closed_form(self) -> list[float]:
         """The rates of `last_epoch`, from the initial ones."""
         return [base * self._factor(self.last_epoch) for base in self.base_lrs]
 
@@ -351,7 +351,7 @@ class ExponentialLR(LRScheduler):
     def get_lr(self) -> list[float]:
         return self._present() if self._is_first else [lr * self.gamma for lr in self._present()]
 
-    def closed_form(self) -> list[float]:  # type: ignore[override]
+    def closed_form(self) -> list[float]:
         """The rates of `last_epoch`, from the initial ones."""
         return [base * self.gamma**self.last_epoch for base in self.base_lrs]
 
@@ -380,7 +380,7 @@ class PolynomialLR(LRScheduler):
         ratio = self._factor(self.last_epoch) / self._factor(self.last_epoch - 1)
         return [lr * ratio for lr in self._present()]
 
-    def closed_form(self) -> list[float]:  # type: ignore[override]
+    def closed_form(self) -> list[float]:
         """The rates of `last_epoch`, from the initial ones."""
         return [base * self._factor(self.last_epoch) for base in self.base_lrs]
 
@@ -414,7 +414,7 @@ class CosineAnnealingLR(LRScheduler):
         ratio = self._height(self.last_epoch) / self._height(self.last_epoch - 1)
         return [ratio * (lr - self.eta_min) + self.eta_min for lr in self._present()]
 
-    def closed_form(self) -> list[float]:  # type: ignore[override]
+    def closed_form(self) -> list[float]:
         """The rates of `last_epoch`, from the initial ones."""
         return [self.eta_min + (base - self.eta_min) * self._height(self.last_epoch) / 2 for base in self.base_lrs]
 

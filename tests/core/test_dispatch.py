@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one door: kernel choice, missing kernels, fallback, devices, promotion, remembered calls."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import candelabra as cb
+from candelabra import CallError, DeviceError, DTypeError, MissingKernelError, ShapeError
+from candelabra.dispatcher.backend import BackendInfo, Capabilities
+from candelabra.op import op, rules
+from candelabra.op._registry import ops
+from candelabra_cpu.backend import CPUBackend
+
+
+class Few(CPUBackend):
+    """A device with its own memory and a handful of kernels."""
+
+    name = "few"
+    capabilities = Capabilities(indexed=False)
+
+    def kernels(self):
+        kept = ("add", "mul", "cast", "clone")
+        return {name: kernel for name, kernel in super().kernels().items() if name in kept}
+
+    def kernel(self, op, dtype):
+        return super().kernel(op, dtype) if op in self.kernels() else None
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few():
+    cb.dispatcher.register_backend(BackendInfo("few", f"{__name__}:Few"))
+    cb.dispatcher._plugins._loaded["few"] = Few()
+    yield
+    cb.dispatcher._plugins._loaded.pop("few")
+    cb.dispatcher._plugins._found.pop("few")
+
+
+def test_missing_kernel_names_op_device_dtype_and_who_has_it():
+    cb.ones(1).exp()
+    with pytest.raises(MissingKernelError, match=r'exp: no kernel on device "few".*float32.*cpu') as caught:
+        cb.ones(2, device="few").exp()
+    assert caught.value.code == "CB202"
+    assert "allow_fallback" in str(caught.value)
+
+
+def test_fallback_is_counted_and_keeps_device_and_gradient_shape():
+    x = cb.ones(4, device="few")
+    with cb.allow_fallback() as ledger:
+        y = x.exp()
+    assert str(y.device) == "few"
+    assert y.tolist() == pytest.approx([math.e] * 4)
+    (entry,) = ledger.entries.values()
+    assert entry.calls == 1
+    assert entry.bytes_moved == 32
+    with pytest.raises(MissingKernelError):
+        x.exp()
+
+
+def test_composed_op_runs_through_its_body_where_there_is_no_kernel():
+    seen = []
+    x = cb.ones(3, device="few")
+    with cb.dispatcher.observe_dispatch(lambda op, backend, how: seen.append((op, backend, how))):
+        y = cb.addcmul(x, x, x, value=2)
+    assert y.tolist() == [3.0] * 3
+    assert ("addcmul", "few", "body") in seen
+    assert {backend for _, backend, _ in seen} == {"few"}
+
+
+def test_observer_sees_calls_that_were_remembered():
+    x = cb.ones(3)
+    for _ in range(3):
+        x + x
+    seen = []
+    with cb.dispatcher.observe_dispatch(lambda op, backend, how: seen.append(op)):
+        x + x
+    assert seen == ["add"]
+
+
+def test_tensors_on_two_devices_are_refused():
+    with pytest.raises(DeviceError, match="add: tensors must be on one device, got cpu, few"):
+        cb.ones(2) + cb.ones(2, device="few")
+
+
+def test_zero_dim_host_tensor_moves_beside_the_other():
+    x = cb.ones(2, device="few")
+    scale = cb.tensor(3.0, requires_grad=True)
+    y = x * scale
+    assert str(y.device) == "few"
+    with cb.allow_fallback():
+        y.sum().backward()
+    assert scale.grad.item() == 2.0
+    assert str(scale.grad.device) == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        (cb.int32, 1, cb.int32),
+        (cb.int32, 1.5, cb.float32),
+        (cb.uint8, True, cb.uint8),
+        (cb.float16, 2.5, cb.float16),
+        (cb.bfloat16, 2, cb.bfloat16),
+        (cb.float32, 1j, cb.complex64),
+        (cb.float64, 1j, cb.complex128),
+        (cb.bool, 1, cb.int64),
+    ],
+)
+def test_number_is_weak_beside_a_tensor(left, right, expected):
+    assert (cb.ones(2, dtype=left) * right).dtype is expected
+
+
+def test_zero_dim_tensor_counts_by_category_only():
+    assert (cb.ones(2, dtype=cb.float32) * cb.tensor(1.0, dtype=cb.float64)).dtype is cb.float32
+    assert (cb.ones(2, dtype=cb.int32) * cb.tensor(1.0, dtype=cb.float64)).dtype is cb.float64
+    assert (cb.ones(2, dtype=cb.int8) * cb.tensor(1, dtype=cb.int64)).dtype is cb.int8
+
+
+def test_remembered_call_tells_negative_zero_from_zero():
+    x = cb.tensor([-1.0, 1.0])
+    for value, sign in ((0.0, 1.0), (-0.0, -1.0), (0.0, 1.0), (-0.0, -1.0)):
+        out = cb.nn.functional.threshold(x, 0.5, value)
+        assert math.copysign(1.0, out[0].item()) == sign
+
+
+def test_remembered_call_still_checks_what_it_must():
+    for _ in range(3):
+        assert cb.ones(2, 3).sum(1).shape == (2,)
+    with pytest.raises(IndexError, match="dim must be in"):
+        cb.ones(2, 3).sum(2)
+    with pytest.raises(ShapeError, match="do not broadcast"):
+        cb.ones(2) + cb.ones(3)
+
+
+def test_op_with_kernel_and_body_keeps_its_gradient_after_a_call_without():
+    @op(dtype=rules.promoted, shape=rules.same, method=False)
+    def twice_for_test(input: cb.Tensor) -> cb.Tensor:
+        """Twice each element."""
+        return input * 2.0
+
+    try:
+        cb.dispatcher.load_backend("cpu")._table["twice_for_test"] = lambda x: x * 2
+        y = cb.ones(2, requires_grad=True)
+        assert twice_for_test(cb.ones(2)).tolist() == [2.0, 2.0]
+        assert twice_for_test(y).requires_grad
+    finally:
+        ops.pop("twice_for_test")
+        cb.dispatcher.load_backend("cpu")._table.pop("twice_for_test")
+
+
+def test_out_is_checked_before_it_is_written():
+    a, b = cb.ones(2), cb.ones(2)
+    out = cb.zeros(2)
+    assert cb.add(a, b, out=out) is out
+    assert out.tolist() == [2.0, 2.0]
+    with pytest.raises(ShapeError, match="result's shape"):
+        cb.add(a, b, out=cb.zeros(3))
+    wrong = cb.zeros(2, dtype=cb.int64)
+    with pytest.raises(DTypeError, match="cannot be cast"):
+        cb.add(a, b, out=wrong)
+    assert wrong.tolist() == [0, 0]
+    assert cb.add(a, b, out=cb.empty(0)).shape == (2,)
+    with pytest.raises(cb.AutogradError, match="not differentiated"):
+        cb.add(cb.ones(2, requires_grad=True), b, out=out)
+
+
+def test_bad_calls_name_the_op_and_the_argument():
+    for call, text in [
+        (lambda: cb.add(cb.ones(1)), "add: missing argument, got none for other"),
+        (lambda: cb.sum(cb.ones(1), dimm=0), "sum: unknown argument"),
+        (lambda: cb.sum("text"), "sum: input must be a tensor"),
+        (lambda: cb.ones(1) + object(), ""),
+        (lambda: cb.matmul(cb.ones(2), [1, 2]), "matmul: other must be a tensor"),
+        (lambda: cb.exp(cb.ones(1), cb.ones(1), cb.ones(1)), "exp: takes 1 positional"),
+    ]:
+        with pytest.raises((CallError, TypeError), match=text):
+            call()
+
+
+def test_constructor_of_sizes_and_of_data():
+    assert cb.Tensor(2, 3).shape == (2, 3)
+    assert cb.Tensor([2, 3]).tolist() == [2.0, 3.0]
+    assert cb.Tensor([2, 3]).dtype is cb.float32
+    assert cb.tensor([2, 3]).dtype is cb.int64
+    assert cb.tensor(2.0).shape == ()
+    assert cb.Tensor().shape == (0,)
+    with pytest.raises(ShapeError, match="one shape"):
+        cb.tensor([[1, 2], [3]])
+    with pytest.raises(DTypeError, match="numbers"):
+        cb.tensor(["a"])
+
+
+def test_numpy_shares_memory_both_ways():
+    a = np.zeros(3, np.float32)
+    t = cb.from_numpy(a)
+    t.add_(1)
+    a[0] = 7
+    assert t.tolist() == [7.0, 1.0, 1.0]
+    t.numpy()[1] = 9
+    assert a.tolist() == [7.0, 9.0, 1.0]
+
+
+def test_kernel_failure_is_wrapped_with_op_and_operands():
+    backend = cb.dispatcher._plugins._loaded["few"]
+
+    def broken(a, b):
+        raise RuntimeError("hardware says no")
+
+    kept = backend._table["mul"]
+    backend._table["mul"] = broken
+    cb.dispatcher._call.forget()
+    try:
+        with pytest.raises(cb.BackendError, match=r"mul: kernel failed with RuntimeError: hardware says no.*\(2,\) float32"):
+            cb.ones(2, device="few") * cb.ones(2, device="few")
+    finally:
+        backend._table["mul"] = kept
+        cb.dispatcher._call.forget()
+
+
+def test_warnings_as_errors_do_not_break_ieee_arithmetic():
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert math.isnan((cb.zeros(1) / cb.zeros(1)).item())
+        assert (cb.ones(1) / 0.0).item() == math.inf
+
+
+def test_devices_parse_and_default():
+    assert cb.device("cuda", 1) is cb.device("cuda:1")
+    for wrong in ("", "CPU!", "cuda:-1", "cuda:x"):
+        with pytest.raises(DeviceError, match="device"):
+            cb.device(wrong)
+    with cb.device("meta"):
+        assert cb.ones(2).is_meta
+        with cb.device("cpu"):
+            assert not cb.ones(2).is_meta
+    assert not cb.ones(2).is_meta
+    with pytest.raises(DeviceError, match="one"):
+        cb.ones(1, device="cpu:3")

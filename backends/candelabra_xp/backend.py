@@ -153,6 +153,8 @@ def step_to(xp: Any, handle: Any, offset: int) -> Any:
     base = handle
     while base.base is not None and isinstance(base.base, type(handle)):
         base = base.base
+    if base.dtype != handle.dtype:  # seen as another dtype on the way
+        base = (base if base.itemsize == handle.itemsize else base.ravel(order="K")).view(handle.dtype)
     start = address(base)
     whole = xp.lib.stride_tricks.as_strided(base, (extent(base),), (base.itemsize,))
     return whole[(address(handle) - start) // handle.itemsize + offset :]

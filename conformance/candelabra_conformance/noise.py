@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two devices of the oracle, for float64: one runs op bodies op by op, the other adds noise the size of rounding.
+"""Two devices of the oracle, for float64: one runs op bodies down to primitives, the other all kernels the host has.
 
-The first tells what an op's definition means; composed ops have no kernel there, only primitives do. The second tells
-how far rounding in a given precision may move that: after every kernel each result is moved by a random part of what
-its op's tolerance allows, and the spread over a few runs is the scale of error any honest implementation in that
-precision has (Monte Carlo arithmetic, after Parker 1997).
+Without noise the first tells what an op's definition means. With noise both tell how far rounding in a given precision
+may move that: after every kernel each result is moved by a random part of what its op's tolerance allows, and the
+spread over a few runs is the scale of error any honest implementation in that precision has (Monte Carlo arithmetic,
+after Parker 1997).
 """
 
 from __future__ import annotations
@@ -31,7 +31,21 @@ STRENGTH = {"rounded": 1.0, "elementwise": 4.0, "special": 8.0, "accumulation": 
 state: dict[str, Any] = {"unit": 0.0, "rng": None}
 
 
-class QuietBackend(CPUBackend):
+class LoudBackend(CPUBackend):
+    """All of the host's kernels, with noise after each while there is any."""
+
+    name = LOUD
+
+    def kernel(self, op: str, dtype: dtype) -> Kernel | None:
+        found = super().kernel(op, dtype)
+        tolerance = ops[op].tolerance if op in ops else ""
+        if found is None or tolerance not in STRENGTH:
+            return found
+        inner = tolerance in ("accumulation", "special") or ops[op].body is not None
+        return noisy(found, STRENGTH[tolerance], tolerance, inner)
+
+
+class QuietBackend(LoudBackend):
     """The host's primitives, and nothing else."""
 
     name = QUIET
@@ -41,24 +55,17 @@ class QuietBackend(CPUBackend):
         return None if declared is not None and declared.body is not None else super().kernel(op, dtype)
 
 
-class LoudBackend(CPUBackend):
-    """All of the host's kernels, with noise after each."""
+def noisy(kernel: Callable[..., Any], strength: float, tolerance: str, inner: bool) -> Callable[..., Any]:
+    """A kernel whose floating results are moved by up to `strength` roundoffs while noise is on.
 
-    name = LOUD
-
-    def kernel(self, op: str, dtype: dtype) -> Kernel | None:
-        found = super().kernel(op, dtype)
-        tolerance = ops[op].tolerance if op in ops else ""
-        return found if found is None or tolerance not in STRENGTH else noisy(found, STRENGTH[tolerance], tolerance)
-
-
-def noisy(kernel: Callable[..., Any], strength: float, tolerance: str) -> Callable[..., Any]:
-    """A kernel whose floating results are moved by up to `strength` roundoffs while noise is on."""
+    Args:
+        inner: the kernel rounds on its way too: its operands are moved as well.
+    """
 
     def call(*args: Any) -> Any:
-        result = kernel(*args)
         if not state["unit"]:
-            return result
+            return kernel(*args)
+        result = kernel(*map(nudged, args)) if inner else kernel(*args)
         scale = magnitudes(kernel, args) if tolerance == "accumulation" else None
         if type(result) is tuple:
             scales = scale if type(scale) is tuple else (scale,) * len(result)
@@ -66,6 +73,20 @@ def noisy(kernel: Callable[..., Any], strength: float, tolerance: str) -> Callab
         return moved(result, scale, strength)
 
     return call
+
+
+def nudged(value: Any) -> Any:
+    """Floating operands with each element moved by up to two roundoffs; the parts of complex ones apart."""
+    if type(value) is list:
+        return [nudged(v) for v in value]
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fc":
+        return value
+    rng = state["rng"]
+    step = rng.uniform(-2, 2, value.shape)
+    if value.dtype.kind == "c":
+        step = step + 1j * rng.uniform(-2, 2, value.shape)
+    with np.errstate(all="ignore"):
+        return np.asarray(value * (1 + step * state["unit"])).astype(value.dtype)
 
 
 def magnitudes(kernel: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -116,6 +137,8 @@ def noise(unit: float, run: int) -> Iterator[None]:
     finally:
         state.update(unit=0.0, rng=None)
 
+
+DEVICES = (QUIET, LOUD)
 
 for _name, _class in ((QUIET, QuietBackend), (LOUD, LoudBackend)):
     register_backend(

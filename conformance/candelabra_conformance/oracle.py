@@ -28,9 +28,9 @@ from . import noise, tolerances
 from .bridge import Inferred, flatten, fresh, host, map_numbers, observed, params_of, reseed
 from .case import Shape
 from .precision import WIDE, WIDE_COMPLEX, Array, accumulator_unit, format_of, host_dtype, round_to, widen
-from .values import dtype_of, generator, operands_of, substitute
+from .values import dtype_of, operands_of, substitute
 
-RUNS = 6
+RUNS = 5
 """Noisy runs for each expectation."""
 
 
@@ -200,12 +200,7 @@ class Expectation:
             quiet = self.body()
         except Exception:
             return None
-
-        def run(number: int) -> list[Any]:
-            with noise.noise(unit, number):
-                return self.body(noise.LOUD)
-
-        return spread(quiet, run)
+        return noisy_spread(quiet, unit, self.body)
 
     @functools.cached_property
     def _front_computes(self) -> bool:
@@ -242,8 +237,8 @@ class Expectation:
         """What a roundoff or two in each operand does to the reference."""
 
         def run(number: int) -> list[Any]:
-            rng = generator("sensitivity", number)
-            return self._call_reference([_nudged(a, unit, rng) for a in self._doubles(self.arrays)])
+            with noise.noise(unit, number):
+                return self._call_reference([noise.nudged(a) for a in self._doubles(self.arrays)])
 
         return spread(self.parts, run)
 
@@ -255,6 +250,19 @@ def number_in(value: Any, kind: dtype) -> Any:
         low = -(1 << (bits - 1)) if kind.is_signed else 0
         return (int(value) - low) % (1 << bits) + low
     return {_dtype.BOOL: bool, _dtype.FLOATING: float}.get(kind.category, complex)(value)
+
+
+def noisy_spread(quiet: list[Any], unit: float, run: Callable[[str], list[Any]]) -> list[Any]:
+    """The larger spread of noisy runs on the oracle's two devices; `run(device)` gives the parts."""
+
+    def on(device: str) -> list[Any]:
+        def noisy(number: int) -> list[Any]:
+            with noise.noise(unit, number):
+                return run(device)
+
+        return spread(quiet, noisy)
+
+    return [np.fmax(a, b) for a, b in zip(*map(on, noise.DEVICES), strict=True)]
 
 
 def spread(quiet: list[Any], run: Callable[[int], list[Any]]) -> list[Any]:
@@ -269,16 +277,6 @@ def spread(quiet: list[Any], run: Callable[[int], list[Any]]) -> list[Any]:
         squares = [s + f * f for s, f in zip(squares, found, strict=True)]
         done += 1
     return [tolerances.SPREAD * np.sqrt(s / max(1, done)) for s in squares]
-
-
-def _nudged(array: Array, unit: float, rng: np.random.Generator) -> Array:
-    """Each element moved by up to two roundoffs; the parts of complex ones apart."""
-    if array.dtype.kind not in "fc":
-        return array
-    step = rng.uniform(-2, 2, array.shape)
-    if array.dtype.kind == "c":
-        step = step + 1j * rng.uniform(-2, 2, array.shape)
-    return (array * (1 + step * unit)).astype(array.dtype)
 
 
 def _deviation(a: Any, b: Any) -> Any:

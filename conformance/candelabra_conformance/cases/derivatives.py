@@ -25,7 +25,7 @@ from ..bridge import flatten, fresh, host, infer, observed, place, reseed, sampl
 from ..case import Case, Failure, Outcome, Unsupported, check, make_case
 from ..context import Call, Context
 from ..layouts import CONTIGUOUS
-from ..oracle import spread
+from ..oracle import noisy_spread
 from ..precision import Array, accumulator_unit, format_of
 from ..values import dtype_of, generator, operands_of, substitute
 from .grid import admits, allowed_layouts, chosen, legal, shapes_of
@@ -369,11 +369,7 @@ def run_rounded(case: Case, context: Context) -> Outcome:
     if compute is not None and compute.category >= _dtype.FLOATING:
         unit = max(unit, format_of(compute).unit)
 
-    def noisy(number: int) -> list[Any]:
-        with noise.noise(unit, number):
-            return expected(noise.LOUD)
-
-    slacks = spread(quiet, noisy)
+    slacks = noisy_spread(quiet, unit, expected)
     worst = 0.0
     for i, (tensor, variable) in enumerate(zip(found, variables, strict=True)):
         got = _checked(tensor, variable, problem.variables[i])

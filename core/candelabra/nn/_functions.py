@@ -4,32 +4,12 @@
 from __future__ import annotations
 
 from .._errors import ArgumentError, ShapeError
-from ..ops.activation import hardsigmoid, leaky_relu
+from ..ops.activation import leaky_relu
 from ..ops.comparison import where
 from ..ops.norm import vector_norm
 from ..ops.random import rand_like
 from ..ops.softmax import softmax
 from ..tensor._tensor import Tensor
-
-
-def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
-    """`x * clamp(x / 6 + 1 / 2, 0, 1)`; written over the input when `inplace`.
-
-    Args:
-        input: floating dtype, shape (*).
-        inplace: write into the input.
-
-    Returns:
-        Shape (*).
-
-    Source: Howard et al. (2019).
-
-    Example:
-        >>> cb.nn.functional.hardswish(cb.tensor([-4.0, 0.0, 3.0]))
-        tensor([-0., 0., 3.])
-    """
-    # In place, the gradient needs the values from before the write.
-    return input.mul_(hardsigmoid(input.clone())) if inplace else input * hardsigmoid(input)
 
 
 def rrelu(

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What layers compute, as functions: the ops of these families, with PyTorch's `inplace=` where it has one."""
+"""What layers compute, as functions: the ops of these families, with PyTorch's `inplace=` where it has one.
+
+The families come in whole, so that a new op is a function here without another edit.
+"""
 
 from __future__ import annotations
 
@@ -8,79 +11,25 @@ from typing import Any
 
 from ..dispatcher._write import inplace as _run_inplace
 from ..ops import activation as _activation
-from ..ops.activation import gelu as gelu
-from ..ops.activation import glu as glu
-from ..ops.activation import hardshrink as hardshrink
-from ..ops.activation import logsigmoid as logsigmoid
-from ..ops.activation import prelu as prelu
-from ..ops.activation import softplus as softplus
-from ..ops.activation import softshrink as softshrink
-from ..ops.activation import softsign as softsign
-from ..ops.activation import tanhshrink as tanhshrink
-from ..ops.adaptive_pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
-from ..ops.adaptive_pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
-from ..ops.adaptive_pooling import adaptive_avg_pool3d as adaptive_avg_pool3d
-from ..ops.adaptive_pooling import adaptive_max_pool1d as adaptive_max_pool1d
-from ..ops.adaptive_pooling import adaptive_max_pool2d as adaptive_max_pool2d
-from ..ops.adaptive_pooling import adaptive_max_pool3d as adaptive_max_pool3d
-from ..ops.convolution import conv1d as conv1d
-from ..ops.convolution import conv2d as conv2d
-from ..ops.convolution import conv3d as conv3d
-from ..ops.convolution import conv_transpose1d as conv_transpose1d
-from ..ops.convolution import conv_transpose2d as conv_transpose2d
-from ..ops.convolution import conv_transpose3d as conv_transpose3d
-from ..ops.distance import pdist as pdist
-from ..ops.embedding import embedding as embedding
-from ..ops.embedding import embedding_bag as embedding_bag
-from ..ops.embedding import one_hot as one_hot
+from ..ops import adaptive_pooling as _adaptive_pooling
+from ..ops import convolution as _convolution
+from ..ops import distance as _distance
+from ..ops import embedding as _embedding
+from ..ops import loss as _loss
+from ..ops import normalization as _normalization
+from ..ops import pooling as _pooling
+from ..ops import regularization as _regularization
+from ..ops.activation import *
+from ..ops.adaptive_pooling import *
+from ..ops.convolution import *
+from ..ops.distance import *
+from ..ops.embedding import *
+from ..ops.loss import *
+from ..ops.normalization import *
+from ..ops.pooling import *
+from ..ops.regularization import *
 from ..ops.linalg import bilinear as bilinear
 from ..ops.linalg import linear as linear
-from ..ops.loss import binary_cross_entropy as binary_cross_entropy
-from ..ops.loss import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
-from ..ops.loss import cosine_embedding_loss as cosine_embedding_loss
-from ..ops.loss import cosine_similarity as cosine_similarity
-from ..ops.loss import cross_entropy as cross_entropy
-from ..ops.loss import gaussian_nll_loss as gaussian_nll_loss
-from ..ops.loss import hinge_embedding_loss as hinge_embedding_loss
-from ..ops.loss import huber_loss as huber_loss
-from ..ops.loss import kl_div as kl_div
-from ..ops.loss import l1_loss as l1_loss
-from ..ops.loss import margin_ranking_loss as margin_ranking_loss
-from ..ops.loss import mse_loss as mse_loss
-from ..ops.loss import multi_margin_loss as multi_margin_loss
-from ..ops.loss import multilabel_margin_loss as multilabel_margin_loss
-from ..ops.loss import multilabel_soft_margin_loss as multilabel_soft_margin_loss
-from ..ops.loss import nll_loss as nll_loss
-from ..ops.loss import poisson_nll_loss as poisson_nll_loss
-from ..ops.loss import smooth_l1_loss as smooth_l1_loss
-from ..ops.loss import soft_margin_loss as soft_margin_loss
-from ..ops.loss import triplet_margin_loss as triplet_margin_loss
-from ..ops.loss import triplet_margin_with_distance_loss as triplet_margin_with_distance_loss
-from ..ops.normalization import batch_norm as batch_norm
-from ..ops.normalization import group_norm as group_norm
-from ..ops.normalization import instance_norm as instance_norm
-from ..ops.normalization import layer_norm as layer_norm
-from ..ops.normalization import local_response_norm as local_response_norm
-from ..ops.normalization import normalize as normalize
-from ..ops.normalization import rms_norm as rms_norm
-from ..ops.pooling import avg_pool1d as avg_pool1d
-from ..ops.pooling import avg_pool2d as avg_pool2d
-from ..ops.pooling import avg_pool3d as avg_pool3d
-from ..ops.pooling import lp_pool1d as lp_pool1d
-from ..ops.pooling import lp_pool2d as lp_pool2d
-from ..ops.pooling import lp_pool3d as lp_pool3d
-from ..ops.pooling import max_pool1d as max_pool1d
-from ..ops.pooling import max_pool2d as max_pool2d
-from ..ops.pooling import max_pool3d as max_pool3d
-from ..ops.pooling import max_unpool1d as max_unpool1d
-from ..ops.pooling import max_unpool2d as max_unpool2d
-from ..ops.pooling import max_unpool3d as max_unpool3d
-from ..ops.regularization import alpha_dropout as alpha_dropout
-from ..ops.regularization import dropout as dropout
-from ..ops.regularization import dropout1d as dropout1d
-from ..ops.regularization import dropout2d as dropout2d
-from ..ops.regularization import dropout3d as dropout3d
-from ..ops.regularization import feature_alpha_dropout as feature_alpha_dropout
 from ..ops.softmax import log_softmax as _log_softmax
 from ..ops.softmax import softmax as _softmax
 from ..ops.softmax import softmin as _softmin
@@ -89,7 +38,6 @@ from ..ops.trigonometric import tanh as tanh
 from ..tensor._tensor import Tensor
 from ._functions import channel_shuffle as channel_shuffle
 from ._functions import gumbel_softmax as gumbel_softmax
-from ._functions import hardswish as hardswish
 from ._functions import pairwise_distance as pairwise_distance
 from ._functions import pixel_shuffle as pixel_shuffle
 from ._functions import pixel_unshuffle as pixel_unshuffle
@@ -97,24 +45,15 @@ from ._functions import rrelu as rrelu
 from ._resampling import interpolate as interpolate
 from ._resampling import pad as pad
 
-__all__ = [
-    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
-    "adaptive_max_pool3d", "alpha_dropout", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm", "bilinear",
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "celu_", "channel_shuffle", "conv1d",
-    "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cosine_embedding_loss",
-    "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "elu_",
-    "embedding", "embedding_bag", "feature_alpha_dropout", "gaussian_nll_loss", "gelu", "glu", "group_norm",
-    "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "hinge_embedding_loss",
-    "huber_loss", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "leaky_relu_",
-    "linear", "local_response_norm", "log_softmax", "logsigmoid", "lp_pool1d", "lp_pool2d", "lp_pool3d",
-    "margin_ranking_loss", "max_pool1d", "max_pool2d", "max_pool3d", "max_unpool1d", "max_unpool2d", "max_unpool3d",
-    "mish", "mse_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss",
-    "normalize", "one_hot", "pad", "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle",
-    "poisson_nll_loss", "prelu", "relu", "relu6", "relu_", "rms_norm", "rrelu", "rrelu_", "selu", "selu_", "sigmoid",
-    "silu", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh",
-    "tanhshrink", "threshold", "threshold_", "triplet_margin_loss", "triplet_margin_with_distance_loss", "upsample",
-    "upsample_bilinear", "upsample_nearest",
-]  # fmt: skip
+_OWN = (
+    "bilinear", "celu_", "channel_shuffle", "elu_", "gumbel_softmax", "hardtanh_", "interpolate", "leaky_relu_", "linear",
+    "log_softmax", "pad", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "relu_", "rrelu", "rrelu_", "selu_",
+    "sigmoid", "softmax", "softmin", "tanh", "threshold_", "upsample", "upsample_bilinear", "upsample_nearest",
+)  # fmt: skip
+_FAMILIES = (
+    _activation, _adaptive_pooling, _convolution, _distance, _embedding, _loss, _normalization, _pooling, _regularization,
+)  # fmt: skip
+__all__ = sorted({*_OWN, *(name for family in _FAMILIES for name in family.__all__)})  # noqa: PLE0605
 
 
 def _either(function: Any, inplace: bool, input: Tensor, *args: Any) -> Tensor:

@@ -591,7 +591,7 @@ gelu.vjp(input=lambda grad, input, approximate: gelu_backward(grad, input, appro
     method=False,
     samples=lambda: unary(-4, 4, special=[(inf, inf), (nan, nan), (0.0, 0.0), (-0.0, -0.0)]),
     errors=lambda: [ErrorSample(DTypeError, "needs a floating or complex dtype", Operand((2,)), dtype="int64")],
-    reference=in_double(lambda input: input * np.exp(-np.logaddexp(0.0, -input))),
+    reference=in_double(lambda input: input * sigmoid_reference(input)),
 )
 def silu(input: Tensor) -> Tensor:
     """Elements of `input` times `sigmoid(input)`.

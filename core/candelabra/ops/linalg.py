@@ -108,6 +108,8 @@ def _matmul_other_grad(grad: Tensor, input: Tensor, other_shape: Shape) -> Tenso
 
 def _as_rows(value: Tensor) -> Tensor:
     """All dims but the last as one."""
+    if value.dim() == 2:
+        return value
     *lead, last = value.shape
     return value.reshape((math.prod(lead), last))
 

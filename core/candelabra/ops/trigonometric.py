@@ -14,7 +14,7 @@ from ..tensor._tensor import Tensor
 from ..testing.samples import Operand, Sample, binary, unary
 from .arithmetic import conjugate
 from .comparison import where
-from .exponential import in_double
+from .exponential import PI, in_double
 
 __all__ = [
     "acos",
@@ -239,6 +239,19 @@ atan2.vjp(
 )
 
 
+def _sinc_reference(input: Any) -> Any:
+    """By the distance to the nearest integer, which is exact."""
+    if input.dtype.kind == "c":
+        x = input.astype(np.clongdouble)
+        sine = (-1) ** (np.rint(x.real) % 2) * np.sin(PI * (x - np.rint(x.real)))
+    else:
+        x = input.astype(np.longdouble)
+        sine = (-1) ** (np.rint(x) % 2) * np.sin(PI * (x - np.rint(x)))
+        sine = np.where(x == np.rint(x), np.where(np.isinf(x), nan, 0), sine)
+    value = np.where(x == 0, 1, sine / np.where(x == 0, 1, PI * x))
+    return value if x.dtype.kind == "c" else np.where(value == 0, 0.0, value)
+
+
 @op(
     dtype=rules.floating,
     shape=rules.same,
@@ -246,7 +259,7 @@ atan2.vjp(
         *unary(0.1, 2.4, special=[(inf, nan), (nan, nan), (0.0, 1.0), (-0.0, 1.0), (2.0, 0.0), (-3.0, 0.0)]),
         Sample(Operand((7,), -2.4, -0.1)),
     ],
-    reference=in_double(np.sinc),
+    reference=_sinc_reference,
 )
 def sinc(input: Tensor) -> Tensor:
     """Normalised sinc, `sin(pi input) / (pi input)`, which is 1 at 0 and exactly 0 at other integers.
@@ -400,7 +413,7 @@ def tanh(input: Tensor) -> Tensor:
     shape=rules.broadcast,
     method=False,
     samples=lambda: binary(-2, 2, -0.9, 0.9, scalars=()),
-    reference=lambda grad_output, output: grad_output * (1 - output * output),
+    reference=lambda grad_output, output: grad_output * np.conj(1 - output * output),
 )
 def tanh_backward(grad_output: Tensor, output: Tensor) -> Tensor:
     """Gradient of `tanh` from its result, `grad_output * conj(1 - output^2)`.
@@ -503,7 +516,10 @@ atanh.vjp(input=lambda grad, input: grad / conjugate((1 - input) * (input + 1)))
 # -- logistic function -----------------------------------------------------------------------------------------------
 
 
-def _sigmoid_reference(input: Any) -> Any:
+def sigmoid_reference(input: Any) -> Any:
+    """By `logaddexp`, which does not overflow; complex numbers by the formula."""
+    if input.dtype.kind == "c":
+        return 1 / (1 + np.exp(-input))
     return np.exp(-np.logaddexp(0.0, -input))
 
 
@@ -511,7 +527,7 @@ def _sigmoid_reference(input: Any) -> Any:
     dtype=rules.floating,
     shape=rules.same,
     samples=lambda: unary(-4, 4, special=[(inf, 1.0), (-inf, 0.0), (nan, nan), (0.0, 0.5), (-0.0, 0.5)]),
-    reference=in_double(_sigmoid_reference),
+    reference=in_double(sigmoid_reference),
 )
 def sigmoid(input: Tensor) -> Tensor:
     """Logistic function of each element, `1 / (1 + exp(-input))`.
@@ -534,7 +550,7 @@ def sigmoid(input: Tensor) -> Tensor:
     shape=rules.broadcast,
     method=False,
     samples=lambda: binary(-2, 2, 0.1, 0.9, scalars=()),
-    reference=lambda grad_output, output: grad_output * (output * (1 - output)),
+    reference=lambda grad_output, output: grad_output * np.conj(output * (1 - output)),
 )
 def sigmoid_backward(grad_output: Tensor, output: Tensor) -> Tensor:
     """Gradient of `sigmoid` from its result, `grad_output * conj(output * (1 - output))`.

@@ -10,10 +10,10 @@ from ._kernel import mover
 
 @mover
 def cast(xp: Any, input: Any, dtype: Any) -> Any:
-    if dtype.category < 3 and input.dtype.kind == "c":
-        input = input.real
     if dtype.name == "bool":
         return input != 0
+    if dtype.category < 3 and input.dtype.kind == "c":
+        input = input.real
     return input.astype(dtype.numpy)
 
 

@@ -29,14 +29,14 @@ ufuncs(
 
 @kernel
 def sinc(xp: Any, input: Any) -> Any:
-    if input.dtype.kind == "c":
-        angle = input * math.pi
-        return xp.where(input == 0, 1.0, xp.sin(angle) / xp.where(input == 0, 1.0, angle))
     # The distance to the nearest integer is exact, so the zeros are.
-    nearest = xp.round(input)
+    nearest = xp.round(input.real)
     odd = nearest - 2 * xp.round(nearest * 0.5)  # 0, or 1 or -1
-    wave = xp.sin((input - nearest) * math.pi) * (1 - 2 * abs(odd))
-    return xp.where(input == 0, 1.0, wave / xp.where(input == 0, 1.0, input * math.pi)).astype(input.dtype)
+    offset = input - nearest
+    wave = xp.sin(offset * math.pi) * (1 - 2 * abs(odd))
+    at_origin = input == 0
+    value = wave / xp.where(at_origin, 1.0, input * math.pi)
+    return xp.where(offset == 0, at_origin.astype(input.dtype), value).astype(input.dtype)
 
 
 @kernel

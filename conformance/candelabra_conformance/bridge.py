@@ -17,7 +17,7 @@ import numpy as np
 from candelabra import _dtype
 from candelabra._dtype import dtype
 from candelabra._errors import CandelabraError, DTypeError
-from candelabra.dispatcher._call import bind
+from candelabra.dispatcher._bind import bind
 from candelabra.dispatcher._fallback import observe_dispatch
 from candelabra.dispatcher._kind import Kind, canonical_device, kind_of
 from candelabra.dispatcher.backend import Backend

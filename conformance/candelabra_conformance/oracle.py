@@ -18,7 +18,7 @@ import numpy as np
 
 from candelabra import _config, _dtype
 from candelabra._dtype import dtype
-from candelabra.dispatcher._call import bind
+from candelabra.dispatcher._bind import bind
 from candelabra.dispatcher._kind import canonical_device, kind_of
 from candelabra.op import Op, Param, ops
 from candelabra.tensor._tensor import Tensor

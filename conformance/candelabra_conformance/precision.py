@@ -99,7 +99,8 @@ def round_to(values: Any, kind: dtype) -> Array:
         parts.real, parts.imag = round_to(values.real, kind.to_real()), round_to(values.imag, kind.to_real())
         return parts
     if kind.numpy.kind == "f" and kind.itemsize >= 4:
-        return values.astype(kind.numpy)  # one correctly rounded conversion by the host
+        with np.errstate(all="ignore"):
+            return values.astype(kind.numpy)  # one correctly rounded conversion by the host
     form = format_of(kind)
     wide = np.asarray(widen(values))
     finite = np.isfinite(wide)

@@ -93,9 +93,9 @@ from .autograd import set_grad_enabled as set_grad_enabled
 from .autograd._modes import is_grad_enabled as is_grad_enabled
 from .autograd._modes import is_inference_mode_enabled as is_inference_mode_enabled
 from .dispatcher import allow_fallback as allow_fallback
-from .ops import *
-from .tensor import _indexing as _indexing
-from .tensor import _operators as _operators
+from .ops._names import *
+from .ops import _operators as _operators
+from .ops import _subscript as _subscript
 from .tensor._creation import as_tensor as as_tensor
 from .tensor._creation import from_numpy as from_numpy
 from .tensor._creation import tensor as tensor

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from candelabra_conformance.plugin import check
 
 LAYOUTS = 8

@@ -211,13 +211,13 @@ def test_kernel_failure_is_wrapped_with_op_and_operands():
 
     kept = backend._table["mul"]
     backend._table["mul"] = broken
-    cb.dispatcher._call.forget()
+    cb.dispatcher._plans.forget()
     try:
         with pytest.raises(cb.BackendError, match=r"mul: kernel failed with RuntimeError: hardware says no.*\(2,\) float32"):
             cb.ones(2, device="few") * cb.ones(2, device="few")
     finally:
         backend._table["mul"] = kept
-        cb.dispatcher._call.forget()
+        cb.dispatcher._plans.forget()
 
 
 def test_warnings_as_errors_do_not_break_ieee_arithmetic():

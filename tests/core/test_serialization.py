@@ -60,7 +60,7 @@ def test_plain_values_and_containers() -> None:
 @pytest.mark.parametrize("dtype", ALL, ids=lambda d: d.name)
 def test_every_dtype(dtype: Any) -> None:
     raw = np.arange(6 * dtype.itemsize, dtype=np.uint8) % (2 if dtype.name == "bool" else 251)
-    tensor = cb.ops.cast(cb.zeros(6), dtype)
+    tensor = cb.cast(cb.zeros(6), dtype)
     tensor._array = raw.view(dtype.numpy).reshape(2, 3)
     found = again(tensor)
     assert found.dtype is dtype and found.shape == (2, 3)

@@ -14,7 +14,7 @@ import numpy as np
 
 from candelabra import _dtype
 from candelabra._dtype import dtype, dtype_named
-from candelabra._errors import BackendError, CandelabraError, CallError, ShapeError
+from candelabra._errors import BackendError, CallError, CandelabraError, ShapeError
 from candelabra.op import Op
 from candelabra.tensor._tensor import make_tensor, make_view
 
@@ -356,7 +356,7 @@ def indexes(context: Context) -> None:
 
 def overlapping_write(context: Context) -> None:
     """`x[1:] = x[:-1]` through the framework's write: as if the source had been read first."""
-    from candelabra.dispatcher._call import write
+    from candelabra.dispatcher._write import write
 
     kind = _any_kind(context)
     array = np.arange(40).astype(kind.dtype.numpy)

@@ -608,14 +608,14 @@ class ComputesElsewhere(Undamaged):
 
 
 def _dies(input: Array, *rest: Any) -> Any:
-    if input.shape == (2, 3) and input.dtype == np.float64:
+    if input.size > 300 and input.dtype == np.float64:
         os.kill(os.getpid(), signal.SIGSEGV)
     return np.exp(input)
 
 
 @planted("exp")
 class Crashes(Undamaged):
-    """A kernel ends its process for one shape."""
+    """A kernel ends its process for large float64 operands."""
 
     damages: ClassVar = {"exp": instead(_dies)}
 
@@ -628,7 +628,7 @@ def _sleeps(input: Array, *rest: Any) -> Any:
 
 @planted("exp", limit_s=2.0)
 class Hangs(Undamaged):
-    """A kernel never returns for one shape."""
+    """A kernel never returns for large float16 operands."""
 
     damages: ClassVar = {"exp": instead(_sleeps)}
 

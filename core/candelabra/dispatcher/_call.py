@@ -16,20 +16,10 @@ from .._config import grad_enabled
 from ..tensor._tensor import Tensor, make_tensor, make_view, new
 from . import _fallback
 from ._bind import MISSING, bind
-from ._bind import is_scalar as is_scalar
-from ._dispatch import describe as describe
-from ._dispatch import dispatch, dispatch_factory, dispatch_view
-from ._dispatch import find_kernel as find_kernel
+from ._dispatch import dispatch, dispatch_factory, dispatch_view, find_kernel
 from ._plans import RETRY, add_plan
-from ._plans import forget as forget
-from ._record import rebase as rebase
 from ._record import record, record_pair
-from ._record import with_node as with_node
-from ._write import check_writable as check_writable
-from ._write import inplace as inplace
-from ._write import mark_written as mark_written
 from ._write import store_out, write_out
-from ._write import write as write
 
 if TYPE_CHECKING:
     from ..op._declare import Op

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Functions of layers that are a few ops each: rearranged channels, distances, and two activations."""
+"""Functions of layers that are a few ops each: rearranged channels, distances, and a random activation."""
 
 from __future__ import annotations
 

@@ -24,12 +24,12 @@ from ..ops.adaptive_pooling import *
 from ..ops.convolution import *
 from ..ops.distance import *
 from ..ops.embedding import *
+from ..ops.linalg import bilinear as bilinear
+from ..ops.linalg import linear as linear
 from ..ops.loss import *
 from ..ops.normalization import *
 from ..ops.pooling import *
 from ..ops.regularization import *
-from ..ops.linalg import bilinear as bilinear
-from ..ops.linalg import linear as linear
 from ..ops.softmax import log_softmax as _log_softmax
 from ..ops.softmax import softmax as _softmax
 from ..ops.softmax import softmin as _softmin

@@ -30,7 +30,8 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from .._dtype import dtype as dtype_type
 from .._errors import DTypeError
-from ..dispatcher._call import MISSING, entry
+from ..dispatcher._bind import MISSING
+from ..dispatcher._call import entry
 from ._registry import register
 from ._rules import NAMED, POINTWISE, DTypeRule, result_dtype
 
@@ -136,7 +137,7 @@ class Op:
         self.vjps: dict[str, Callable[..., Any]] = {}
         self.rules: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {}
         self._keeps: dict[Any, Any] = {}
-        # Caches of the dispatcher: emptied by `dispatcher._call.forget`.
+        # Caches of the dispatcher: emptied by `dispatcher._plans.forget`.
         self.table: dict[Any, Any] = {}
         self.plans: dict[Any, Any] = {}
         self.kernels: dict[Any, Any] = {}

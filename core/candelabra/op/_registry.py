@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from ..dispatcher._call import inplace
+from ..dispatcher._write import inplace
 from ..tensor._tensor import Tensor
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from ..testing.samples import ErrorSample, Operand, Sample, unary
 from .arithmetic import abs, conjugate
 from .comparison import where
 from .exponential import erfc, exp, expm1, in_double, log1p
-from .trigonometric import sigmoid, tanh
+from .trigonometric import sigmoid, sigmoid_reference, tanh
 
 __all__ = [
     "celu",
@@ -54,6 +54,11 @@ def _ordered(name: str, found: _dtype.dtype, args: Any) -> tuple[_dtype.dtype, A
     """Any real numeric dtype: neither bool nor complex."""
     rules.real(name, found, args)
     return rules.numeric(name, found, args)
+
+
+def _numeric_to_floating(name: str, found: _dtype.dtype, args: Any) -> tuple[_dtype.dtype, Any]:
+    """As `rules.floating`, but not for bool."""
+    return rules.floating(name, rules.numeric(name, found, args)[0], args)
 
 
 def _smooth(low: float = -3.0, high: float = 3.0, special: Any = (), **attributes: Any) -> list[Sample]:
@@ -816,7 +821,7 @@ logsigmoid.vjp(input=lambda grad, input: grad * sigmoid(-input))
 
 
 @op(
-    dtype=rules.floating,
+    dtype=_numeric_to_floating,
     shape=rules.same,
     method=False,
     samples=lambda: _smooth(special=[(nan, nan), (0.0, 0.0), (1.0, 0.5), (-1.0, -0.5)]),
@@ -839,16 +844,11 @@ def softsign(input: Tensor) -> Tensor:
         >>> cb.nn.functional.softsign(cb.tensor([-1.0, 3.0]))
         tensor([-0.5000,  0.7500])
     """
-    _refuse_bool("softsign", input)
     return input / (abs(input) + 1)
 
 
-def _refuse_bool(name: str, input: Tensor) -> None:
-    rules.numeric(name, input.dtype, ())
-
-
 @op(
-    dtype=rules.floating,
+    dtype=_numeric_to_floating,
     shape=rules.same,
     method=False,
     samples=lambda: unary(-3, 3, special=[(inf, inf), (-inf, -inf), (nan, nan), (0.0, 0.0)]),
@@ -871,7 +871,6 @@ def tanhshrink(input: Tensor) -> Tensor:
         >>> cb.nn.functional.tanhshrink(cb.tensor([0.0, 1.0]))
         tensor([0.0000, 0.2384])
     """
-    _refuse_bool("tanhshrink", input)
     return input - tanh(input)
 
 

@@ -226,7 +226,7 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
 
 def _adaptive_mean(input: Tensor, dim: int, count: int) -> Tensor:
     """Means of windows of unequal sizes along one dim: each padded to the longest, and masked."""
-    from . import where
+    from ._names import where
     from .strided import host_tensor
 
     starts, ends = (np.array(bound) for bound in adaptive_bounds(input.shape[dim], count))

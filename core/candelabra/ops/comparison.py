@@ -11,7 +11,7 @@ import numpy as np
 from .. import _dtype
 from .._dtype import iinfo
 from .._errors import ArgumentError, CallError, DTypeError, ShapeError
-from ..dispatcher._call import MISSING
+from ..dispatcher._bind import MISSING
 from ..op import Number, op, rules
 from ..op._rules import result_dtype
 from ..tensor._tensor import Tensor

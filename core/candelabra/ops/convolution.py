@@ -663,7 +663,7 @@ def _conv_transpose(
 
 def _extended(input: Tensor, sizes: Shape) -> Tensor:
     """Zeros behind the spatial dims: an output padding past the stride makes room for windows nothing came from."""
-    from . import cat, zeros
+    from ._names import cat, zeros
 
     for dim, size in enumerate(sizes, 2):
         more = (*input.shape[:dim], size - input.shape[dim], *input.shape[dim + 1 :])

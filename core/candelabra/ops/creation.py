@@ -26,9 +26,10 @@ from .._errors import ArgumentError, CallError, DTypeError, OutOfMemoryError, Sh
 from .._layout import contiguous_format, strided
 from .._shape import Shape, as_shape, broadcast_shapes
 from ..dispatcher import _fallback
-from ..dispatcher._call import check_writable, is_scalar, write
+from ..dispatcher._bind import is_scalar
 from ..dispatcher._kind import canonical_device
 from ..dispatcher._record import rebase, record
+from ..dispatcher._write import check_writable, write
 from ..op import Number, op, rules
 from ..op._rules import number_dtype
 from ..tensor._creation import from_numpy, tensor

@@ -110,7 +110,7 @@ def _no_distance(x1: Tensor, x2: Tensor) -> Tensor:
 
 def _cdist_by_product(x1: Tensor, x2: Tensor) -> Tensor:
     """Roots of |x1|^2 + |x2|^2 - 2 x1.x2, the two norms taking part in the product as columns beside ones."""
-    from . import where
+    from ._names import where
 
     product = matmul(x1, x2.transpose(-1, -2))
     squares = (x1 * x1).sum(-1, True) + (x2 * x2).sum(-1, True).transpose(-1, -2) - 2 * product

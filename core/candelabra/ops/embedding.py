@@ -120,7 +120,7 @@ def embedding_weight_grad(
         tensor([[1.],
                 [2.]])
     """
-    from . import zeros
+    from ._names import zeros
 
     flat = input.reshape((input.numel(),))
     rows = grad.reshape((flat.shape[0], grad.shape[-1]))
@@ -130,7 +130,7 @@ def embedding_weight_grad(
 
 def _weighed(rows: Tensor, numbers: Tensor, padding_idx: int | None, scale_grad_by_freq: bool) -> Tensor:
     """Rows of a table over how often their number occurs, the padding row zeroed."""
-    from . import where, zeros
+    from ._names import where, zeros
     from .strided import host_tensor
 
     if scale_grad_by_freq:
@@ -189,7 +189,7 @@ def _check_numbers(name: str, input: Tensor, count: int, label: str = "num_embed
 def _shorten(input: Tensor, weight: Tensor, max_norm: float, norm_type: float) -> None:
     """Scales the rows in use down to a norm of at most `max_norm`, in place and unrecorded."""
     from ..dispatcher._write import write
-    from . import where, zeros
+    from ._names import where, zeros
     from .norm import vector_norm
 
     _check_numbers("embedding", input, weight.shape[0])
@@ -372,7 +372,7 @@ def embedding_bag(
         tensor([[2.],
                 [3.]])
     """
-    from . import where
+    from ._names import where
     from .strided import host_tensor
 
     _refuse_sparse("embedding_bag", sparse)
@@ -446,7 +446,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         tensor([[0, 1],
                 [1, 0]])
     """
-    from . import eq
+    from ._names import eq
     from .strided import host_tensor
 
     empty = not tensor.numel()

@@ -635,7 +635,8 @@ def _polygamma_reference(n: int, input: Any) -> Any:
         total = total + b * rising / math.factorial(k) * y ** (1 - s - k)
         rising = rising * (s + k - 1) * (s + k)
     sign = 1 if n % 2 else -1
-    return np.where(_is_pole(x), sign * inf, sign * math.factorial(n) * total)
+    value = np.where(_is_pole(x), sign * inf, sign * math.factorial(n) * total)
+    return np.where(x == -inf, nan, value)
 
 
 @op(

@@ -11,7 +11,7 @@ import numpy as np
 from .._dtype import bool_, can_cast, dtype, int32, int64, uint8
 from .._errors import ArgumentError, CallError, DimError, DTypeError, ShapeError
 from .._shape import Shape, basic_index_geometry, broadcast_shapes, normalize_dims
-from ..dispatcher._call import inplace
+from ..dispatcher._write import inplace
 from ..op import Number, op, rules
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample

@@ -937,7 +937,8 @@ def binary_cross_entropy(
         >>> cb.nn.functional.binary_cross_entropy(cb.tensor([0.5, 0.9]), cb.tensor([1.0, 1.0]))
         tensor(0.3993)
     """
-    losses = -(target * _cut_log(input) + (1 - target) * log1p(-input).clamp(min=-100))
+    # Taken from 0 rather than negated: a loss of nothing is 0.0, not -0.0.
+    losses = 0 - (target * _cut_log(input) + (1 - target) * log1p(-input).clamp(min=-100))
     return reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
 
 
@@ -1321,6 +1322,9 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-08) 
     """
     dtype = _dtype.promote_types(x1.dtype, x2.dtype)
     rules.floating_only("cosine_similarity", dtype, ())
+    if dtype.itemsize == 2:  # float16 holds neither eps nor the squares of large elements
+        wide = _dtype.float32
+        return cosine_similarity(x1.to(wide), x2.to(wide), dim, eps).to(dtype)
     shape = broadcast_shapes("cosine_similarity", tuple(x1.shape), tuple(x2.shape))
     x1, x2 = x1.to(dtype).expand(shape), x2.to(dtype).expand(shape)
     return ((x1 / _norm(x1, dim, eps)) * (x2 / _norm(x2, dim, eps))).sum(dim)

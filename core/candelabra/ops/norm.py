@@ -127,7 +127,7 @@ def vector_norm(
 
 def _norm_grad(grad: Tensor, out: Tensor, input: Tensor, ord: float, dim: Shape, keepdim: bool) -> Tensor:
     """The norm's slope: for finite orders sgn(x) (abs(x) / norm) ** (ord - 1); 0 where x is, as in PyTorch."""
-    from . import eq, where, zeros_like
+    from ._names import eq, where, zeros_like
 
     shape = tuple(input.shape)
     if ord == 0:

@@ -850,7 +850,7 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
         tensor([[1., 0.],
                 [0., 1.]])
     """
-    from ..dispatcher._call import write
+    from ..dispatcher._write import write
 
     fresh = input.detach().clone()
     place = fresh.diagonal(offset, dim1, dim2)

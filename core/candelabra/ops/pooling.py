@@ -568,7 +568,7 @@ def _max_unpool(
         if len(asked) != n or any(abs(a - size) >= s for a, size, s in zip(asked, sizes, steps, strict=True)):
             raise ArgumentError(f"{name}: output_size must be within a stride of {sizes}, got output_size={asked}")
         sizes = asked
-    from . import scatter, zeros
+    from ._names import scatter, zeros
 
     lead = tuple(input.shape[:-n])
     base = zeros((*lead, math.prod(sizes)), dtype=input.dtype, device=input.device)

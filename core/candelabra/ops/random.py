@@ -51,8 +51,9 @@ from .._dtype import dtype as dtype_type
 from .._errors import ArgumentError, CallError, DTypeError, ShapeError
 from .._random import Generator, default_of
 from .._shape import Shape, as_shape, broadcast_shapes
-from ..dispatcher._call import check_writable, is_scalar
+from ..dispatcher._bind import is_scalar
 from ..dispatcher._kind import canonical_device
+from ..dispatcher._write import check_writable
 from ..op import op
 from ..tensor._tensor import Tensor, make_tensor
 from ..testing.samples import ErrorSample, Sample
@@ -664,7 +665,7 @@ def randperm(
 
 def _like(input: Tensor, result: Tensor, memory_format: Any, requires_grad: bool) -> Tensor:
     """`result` in the order in memory of `input`, or of `memory_format`."""
-    from ..dispatcher._call import write
+    from ..dispatcher._write import write
     from .creation import empty_like
 
     if result.dim() > 1 and not (input.is_contiguous() and memory_format is None):

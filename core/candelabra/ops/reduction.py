@@ -268,7 +268,7 @@ def _prod_grad(grad: Tensor, input: Tensor, dim: Shape, keepdim: bool) -> Tensor
 
 def before(input: Tensor, dim: int) -> Tensor:
     """Product of the elements before each along `dim`; 1 for the first."""
-    from . import cat, cumprod, ones_like
+    from ._names import cat, cumprod, ones_like
 
     first, rest = input.narrow(dim, 0, 1), input.narrow(dim, 0, input.shape[dim] - 1)
     return cat([ones_like(first), cumprod(rest, dim)], dim)
@@ -311,7 +311,7 @@ def nansum(
         >>> cb.nansum(cb.tensor([1.0, float("nan"), 2.0]))
         tensor(3.)
     """
-    from . import isnan, where
+    from ._names import isnan, where
 
     if dtype is not None:
         input = input.to(check_dtype(dtype))
@@ -361,7 +361,7 @@ def nanmean(
         >>> cb.nanmean(cb.tensor([1.0, float("nan"), 2.0]))
         tensor(1.5000)
     """
-    from . import isnan
+    from ._names import isnan
 
     if dtype is not None:
         input = input.to(check_dtype(dtype))
@@ -542,7 +542,7 @@ def std(
 
 
 def _std_grad(grad: Tensor, out: Tensor, input: Tensor, dim: Shape, keepdim: bool, correction: Number) -> Tensor:
-    from . import where
+    from ._names import where
 
     flat = out == 0
     through_root = where(flat, 0, grad / where(flat, 1, out + out))
@@ -1067,7 +1067,7 @@ def max(
         return amax(input) if out is None else amax(input, out=out)  # type: ignore[call-arg]
     if other is None and not isinstance(dim, Tensor):
         return max_dim(input, dim, keepdim) if out is None else max_dim(input, dim, keepdim, out=out)  # type: ignore[call-arg, arg-type]
-    from . import maximum
+    from ._names import maximum
 
     pair: Any = dim if other is None else other
     return maximum(input, pair) if out is None else maximum(input, pair, out=out)  # type: ignore[call-arg]
@@ -1109,7 +1109,7 @@ def min(
         return amin(input) if out is None else amin(input, out=out)  # type: ignore[call-arg]
     if other is None and not isinstance(dim, Tensor):
         return min_dim(input, dim, keepdim) if out is None else min_dim(input, dim, keepdim, out=out)  # type: ignore[call-arg, arg-type]
-    from . import minimum
+    from ._names import minimum
 
     pair: Any = dim if other is None else other
     return minimum(input, pair) if out is None else minimum(input, pair, out=out)  # type: ignore[call-arg]

@@ -36,7 +36,7 @@ def _check_p(name: str, p: float) -> None:
 
 def _kept(input: Tensor, size: Shape, p: float) -> Tensor:
     """1 where an element stays, with probability 1 - p, and 0 elsewhere, in the dtype of `input`."""
-    from . import rand
+    from ._names import rand
 
     return (rand(size, device=input.device) >= p).to(input.dtype)
 

@@ -40,7 +40,7 @@ def scan(combine: Callable[[Parts, Parts], Parts], parts: Parts, dim: int) -> Pa
 
     Source: Hillis and Steele, Data parallel algorithms (1986).
     """
-    from . import cat
+    from ._names import cat
 
     size, step = parts[0].shape[dim], 1
     while step < size:
@@ -63,7 +63,7 @@ def backward_recurrence(factor: Tensor, start: Tensor, dim: int) -> Tensor:
 
 def following(input: Tensor, dim: int) -> Tensor:
     """Each element's successor along `dim`; 0 for the last."""
-    from . import cat, zeros_like
+    from ._names import cat, zeros_like
 
     size = input.shape[dim]
     return cat([input.narrow(dim, 1, size - 1), zeros_like(input.narrow(dim, 0, 1))], dim)
@@ -187,7 +187,7 @@ cumprod.vjp(input=_cumprod_grad)
 
 def _extremes(input: Tensor, dim: int, larger: bool) -> tuple[Tensor, Tensor]:
     """Running extremes and the index of the latest element that equals each; nan wins."""
-    from . import arange, where
+    from ._names import arange, where
 
     if not input.dim():
         return input.clone(), arange(1, device=input.device).reshape(())
@@ -211,7 +211,7 @@ def _reference_extremes(accumulate: Any) -> Any:
             return input, np.zeros((), np.int64)
         values = accumulate(input, axis=dim)
         place = np.arange(input.shape[dim]).reshape([-1 if i == dim % input.ndim else 1 for i in range(input.ndim)])
-        return values, np.maximum.accumulate(np.where(input == values, place, 0), axis=dim)
+        return values, np.maximum.accumulate(np.where((input == values) | (input != input), place, 0), axis=dim)
 
     return reference
 
@@ -337,7 +337,7 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
         >>> cb.logcumsumexp(cb.zeros(2), 0)
         tensor([0.0000, 0.6931])
     """
-    from . import logaddexp
+    from ._names import logaddexp
 
     along = normalize_dim("logcumsumexp", dim, input.dim())
     if not input.dim() or input.shape[along] < 2:
@@ -347,7 +347,7 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
 
 def _logcumsumexp_grad(grad: Tensor, out: Tensor, input: Tensor, dim: int) -> Tensor:
     """Sums `grad[j] * exp(input[i] - out[j])` over j from i on; `out` never falls, so each exponent is at most 0."""
-    from . import where
+    from ._names import where
 
     if not input.numel() or not input.dim():
         return grad
@@ -365,7 +365,7 @@ logcumsumexp.vjp(input=_logcumsumexp_grad)
 
 def _slices(name: str, y: Tensor, x: Tensor | None, dx: Number | None, dim: int) -> tuple[Tensor, int]:
     """Areas of the trapezoids between neighbours along `dim`."""
-    from . import diff
+    from ._names import diff
 
     along = normalize_dim(name, dim, y.dim())
     if not y.dim():

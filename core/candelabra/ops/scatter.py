@@ -10,7 +10,7 @@ import numpy as np
 from .._dtype import bool_
 from .._errors import ArgumentError, CallError, DimError, ShapeError
 from .._shape import Shape, normalize_dim
-from ..dispatcher._call import inplace
+from ..dispatcher._write import inplace
 from ..op import Number, op, rules
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample

@@ -20,7 +20,7 @@ from ..tensor._tensor import Tensor
 from ..testing import samples
 from ..testing.samples import ErrorSample, Operand, Sample
 from .reduction import along_one_dim, one_dim, place_along, refuse_empty, unreduce
-from .sorting import NUMBERS, sort
+from .sorting import NUMBERS, reference_sort, sort
 
 __all__ = ["kthvalue", "median", "mode", "nanmedian", "nanquantile", "quantile", "topk"]
 
@@ -48,8 +48,8 @@ def _topk_shapes(input: Any, k: int, dim: int, largest: bool, sorted: bool) -> l
 def _reference_topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     if not input.ndim:
         return input, np.zeros((), np.int64)
-    order = np.take(np.argsort(-input if largest else input, axis=dim, kind="stable"), np.arange(k), dim)
-    return np.take_along_axis(input, order, dim), order
+    values, order = reference_sort(input, dim, largest)
+    return np.take(values, np.arange(k), dim), np.take(order, np.arange(k), dim)
 
 
 @named("values", "indices")
@@ -222,7 +222,7 @@ def _median_shapes(op_name: str) -> Any:
 
 
 def _median_along(op_name: str, input: Tensor, dim: int, keepdim: bool, skip_nan: bool) -> Any:
-    from . import isnan, where
+    from ._names import isnan, where
 
     along = normalize_dim(op_name, dim, input.dim())
     _median_shapes(op_name)(input, along, keepdim)
@@ -235,8 +235,21 @@ def _median_along(op_name: str, input: Tensor, dim: int, keepdim: bool, skip_nan
     return _one(values, indices, place, along, keepdim)
 
 
-def _reference_median(input: Any, dim: int, keepdim: bool = False) -> Any:
-    return _reference_kth(input, (input.shape[dim] + 1) // 2 if input.ndim else 1, dim, keepdim)
+def _reference_median(input: Any, dim: int, keepdim: bool = False, skip_nan: bool = False) -> Any:
+    if not input.ndim:
+        return input, np.zeros((), np.int64)
+    order = np.argsort(input, axis=dim, kind="stable")  # nan stands last
+    size = input.shape[dim]
+    missing = (input != input).sum(dim, keepdims=True)
+    middle = (np.maximum(size - missing, 1) - 1) // 2
+    place = middle if skip_nan else np.where(missing > 0, size - missing, middle)
+    index = np.take_along_axis(order, place, dim)
+    found = np.take_along_axis(input, index, dim)
+    return (found, index) if keepdim else (found.squeeze(dim), index.squeeze(dim))
+
+
+def _reference_nanmedian(input: Any, dim: int, keepdim: bool = False) -> Any:
+    return _reference_median(input, dim, keepdim, skip_nan=True)
 
 
 def _median_samples(special: Any) -> list[Sample]:
@@ -303,7 +316,7 @@ def median_dim(input: Tensor, dim: int, keepdim: bool = False) -> tuple[Tensor, 
     method=False,
     samples=lambda: _median_samples((1.0, 0)),
     errors=_median_errors("nanmedian"),
-    reference=_reference_median,
+    reference=_reference_nanmedian,
     tolerance="exact",
 )
 def nanmedian_dim(input: Tensor, dim: int, keepdim: bool = False) -> tuple[Tensor, Tensor]:
@@ -328,7 +341,7 @@ def nanmedian_dim(input: Tensor, dim: int, keepdim: bool = False) -> tuple[Tenso
 
 
 def _median_of_all(op_name: str, input: Tensor, along: Any) -> Tensor:
-    from . import full
+    from ._names import full
 
     if input.numel():
         return along(input.reshape(-1), 0)[0]
@@ -345,8 +358,8 @@ def _all_samples() -> list[Sample]:
     ]
 
 
-def _reference_of_all(input: Any) -> Any:
-    return _reference_median(input.reshape(-1), 0)[0]
+def _reference_of_all(reference: Any) -> Any:
+    return lambda input: reference(input.reshape(-1), 0)[0]
 
 
 @op(
@@ -355,7 +368,7 @@ def _reference_of_all(input: Any) -> Any:
     method=False,
     samples=_all_samples,
     errors=lambda: [ErrorSample(DimError, "median: integers have no median", Operand((0,)), dtype="int64")],
-    reference=_reference_of_all,
+    reference=_reference_of_all(_reference_median),
     tolerance="exact",
 )
 def median_all(input: Tensor) -> Tensor:
@@ -383,7 +396,7 @@ def median_all(input: Tensor) -> Tensor:
     method=False,
     samples=_all_samples,
     errors=lambda: [ErrorSample(DimError, "nanmedian: integers have no median", Operand((0,)), dtype="int64")],
-    reference=_reference_of_all,
+    reference=_reference_of_all(_reference_nanmedian),
     tolerance="exact",
 )
 def nanmedian_all(input: Tensor) -> Tensor:
@@ -407,7 +420,7 @@ def nanmedian_all(input: Tensor) -> Tensor:
 
 def _tied_grad(grad: Tensor, input: Tensor, out: Tensor) -> Tensor:
     """Equal shares for all elements that equal the median, as in PyTorch."""
-    from . import isnan, where
+    from ._names import isnan, where
 
     ties = where(isnan(out), isnan(input), input == out).to(grad.dtype)
     return unreduce(grad, tuple(input.shape), (), False) * (ties / ties.sum())
@@ -518,7 +531,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, T
         >>> cb.mode(cb.tensor([2, 1, 2, 3])).values
         tensor(2)
     """
-    from . import arange, cat, cummax, ones_like, where
+    from ._names import arange, cat, cummax, ones_like, where
 
     along = normalize_dim("mode", dim, input.dim())
     _median_shapes("mode")(input, along, keepdim)
@@ -561,7 +574,7 @@ def _check_quantile(name: str, input: Tensor, q: Any, interpolation: str) -> Non
 def _quantile(
     name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str, skip_nan: bool
 ) -> Tensor:
-    from . import full, isnan, where
+    from ._names import full, isnan, where
 
     _check_quantile(name, input, q, interpolation)
     along = normalize_dim(name, 0 if dim is None else dim, input.dim())
@@ -572,9 +585,10 @@ def _quantile(
     ranks = q if isinstance(q, Tensor) else full((), q, dtype=input.dtype, device=input.device)
     flat = ranks.reshape(-1).to(input.dtype)
     if skip_nan:
-        place = flat * (size - 1 - missing).clamp(min=0).to(input.dtype)
+        last = (size - 1 - missing).clamp(min=0).to(input.dtype)
+        place = (flat * last).minimum(last)  # a product rounded up would point past the end
     else:
-        place = where(missing > 0, size - 1, flat * (size - 1))  # nan stands last
+        place = where(missing > 0, size - 1, (flat * (size - 1)).clamp(max=size - 1))  # nan stands last
     found = _between(values, place, interpolation).movedim(-1, 0)
     if keepdim:
         shape = [1] * input.dim() if dim is None else reduced_shape(tuple(input.shape), (along,), True)
@@ -584,7 +598,7 @@ def _quantile(
 
 def _between(values: Tensor, place: Tensor, interpolation: str) -> Tensor:
     """Sorted values at fractional places along the last dim."""
-    from . import where
+    from ._names import where
 
     if interpolation == "nearest":
         return values.gather(-1, place.round().to(_dtype.int64))
@@ -625,10 +639,11 @@ def _quantile_errors() -> list[ErrorSample]:
     ]
 
 
-def _reference_quantile(
-    input: Any, q: Any, dim: Any = None, keepdim: Any = False, *, interpolation: Any = "linear"
-) -> Any:
-    return np.quantile(input, q, axis=dim, keepdims=keepdim, method=interpolation)
+def _reference_quantile(function: Any) -> Any:
+    def reference(input: Any, q: Any, dim: Any = None, keepdim: Any = False, *, interpolation: Any = "linear") -> Any:
+        return function(input, q, axis=dim, keepdims=keepdim, method=interpolation)
+
+    return reference
 
 
 @op(
@@ -637,7 +652,7 @@ def _reference_quantile(
         Sample(Operand((3,), values=[1.0, np.nan, 2.0]), 0.5, special=np.nan, dtypes=_WIDE, grad=False),
     ],
     errors=_quantile_errors,
-    reference=_reference_quantile,
+    reference=_reference_quantile(np.quantile),
 )
 def quantile(
     input: Tensor, q: Tensor | Number, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
@@ -675,7 +690,7 @@ def quantile(
         Sample(Operand((2,), values=[np.nan, np.nan]), 0.5, special=np.nan, dtypes=_WIDE, grad=False),
     ],
     errors=_quantile_errors,
-    reference=_reference_quantile,
+    reference=_reference_quantile(np.nanquantile),
 )
 def nanquantile(
     input: Tensor, q: Tensor | Number, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"

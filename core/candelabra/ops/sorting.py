@@ -20,6 +20,7 @@ from ..op._named import named
 from ..tensor._tensor import Tensor
 from ..testing import samples
 from ..testing.samples import ErrorSample, Operand, Sample
+from .creation import spaced
 from .reduction import place_along
 
 __all__ = [
@@ -48,7 +49,7 @@ def _front_sort(op_name: str) -> Any:
     return front
 
 
-def _reference_sort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
+def reference_sort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
     if not input.ndim:
         return input, np.zeros((), np.int64)
     source = np.flip(input, dim) if descending else input
@@ -111,7 +112,7 @@ _WITH_NAN = Operand((5,), values=[np.nan, np.inf, -np.inf, np.nan, 0.0])
         ErrorSample(IndexError, "sort: dim must be in", Operand((2,)), 1),
         ErrorSample(DTypeError, "no order", Operand((2,)), dtype="complex64"),
     ],
-    reference=_reference_sort,
+    reference=reference_sort,
     tolerance="exact",
 )
 def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> tuple[Tensor, Tensor]:
@@ -154,7 +155,7 @@ sort.vjp(input=_sort_grad)
         Sample(_WITH_NAN, stable=True, special=[2, 4, 1, 0, 3], dtypes=samples.SPECIAL_DTYPES),
     ],
     errors=lambda: [ErrorSample(IndexError, "argsort: dim must be in", Operand((2,)), 1)],
-    reference=lambda *args, **kwargs: _reference_sort(*args, **kwargs)[1],
+    reference=lambda *args, **kwargs: reference_sort(*args, **kwargs)[1],
     tolerance="exact",
 )
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
@@ -374,7 +375,7 @@ def bucketize(input: Tensor | Number, boundaries: Tensor, *, out_int32: bool = F
 
 def _marks(different: Tensor) -> Tensor:
     """True at the first element of each run, from whether each element but the first differs from the one before."""
-    from . import cat, ones
+    from ._names import cat, ones
 
     return cat([ones(1, dtype=_dtype.bool_, device=different.device), different])
 
@@ -389,7 +390,7 @@ def _distinct(
     shape: Shape,
 ) -> Any:
     """The results of `unique`: elements of `source` where a run starts, where each element went, and run lengths."""
-    from . import arange, cat, cumsum, diff, full
+    from ._names import arange, cat, cumsum, diff, full
 
     count = first.shape[0]
     starts = arange(count, device=source.device).masked_select(first)
@@ -412,7 +413,7 @@ def _rows(input: Tensor, dim: int) -> Tensor:
 
 def _row_order(rows: Tensor) -> Tensor:
     """Indices that sort the rows of a matrix, its first column deciding first: one stable sort a column, last first."""
-    from . import arange
+    from ._names import arange
 
     order = arange(rows.shape[0], device=rows.device)
     for column in reversed(range(rows.shape[1])):
@@ -597,7 +598,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         >>> cb.bincount(cb.tensor([0, 2, 2]))
         tensor([1, 0, 2])
     """
-    from . import ones, zeros
+    from ._names import ones, zeros
     from .reduction import amax, amin
 
     if input.dtype.category != 1:
@@ -625,8 +626,8 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     return total.scatter_add(0, input.to(_dtype.int64), weights.detach())
 
 
-def _bin_range(name: str, flat: Tensor, low: float, high: float) -> tuple[float, float]:
-    """The range of a histogram: that of the data where the bounds are equal, widened where that is one point.
+def _bin_range(name: str, flat: Tensor, low: float, high: float, margin: float) -> tuple[float, float]:
+    """The range of a histogram: that of the data where the bounds are equal, wider by `margin` where that is one point.
 
     Raises:
         ArgumentError: the bounds are in the wrong order, or the data's range is not finite.
@@ -639,7 +640,7 @@ def _bin_range(name: str, flat: Tensor, low: float, high: float) -> tuple[float,
         low, high = float(amin(flat).item()), float(amax(flat).item())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ArgumentError(f"{name}: range of the data must be finite, got {low} to {high}; give the bounds")
-    return (low - 1, high + 1) if low == high else (low, high)
+    return (low - margin, high + margin) if low == high else (low, high)
 
 
 def _checked_bins(name: str, bins: int) -> int:
@@ -650,7 +651,7 @@ def _checked_bins(name: str, bins: int) -> int:
 
 def _tally(place: Tensor, inside: Tensor, weight: Tensor, bins: int) -> Tensor:
     """Weights added up by bin; elements outside go into one bin more, which is cut off."""
-    from . import where, zeros
+    from ._names import where, zeros
 
     total = zeros(bins + 1, dtype=weight.dtype, device=weight.device)
     return total.scatter_add(0, where(inside, place, bins).to(_dtype.int64), weight).narrow(0, 0, bins)
@@ -697,11 +698,11 @@ def histc(input: Tensor, bins: int = 100, min: Number = 0, max: Number = 0) -> T
         >>> cb.histc(cb.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
         tensor([0., 2., 1., 0.])
     """
-    from . import ones
+    from ._names import ones
 
     _checked_bins("histc", bins)
     flat = input.detach().reshape(-1)
-    low, high = _bin_range("histc", flat, float(min), float(max))  # type: ignore[arg-type]
+    low, high = _bin_range("histc", flat, float(min), float(max), 1.0)  # type: ignore[arg-type]
     inside = (flat >= low).logical_and(flat <= high)
     place = ((flat - low) / (high - low) * bins).floor().clamp(max=bins - 1)
     weight = ones(flat.shape, dtype=_dtype.int64, device=flat.device)
@@ -717,6 +718,15 @@ def _histc_reference(input: Any, bins: int, low: float, high: float) -> Any:
     return np.histogram(flat, bins, (low, high))[0]
 
 
+def _histogram_reference(
+    input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False
+) -> Any:
+    if isinstance(bins, int):  # edges where `linspace` has them
+        low, high = (input.min(), input.max()) if range is None else range
+        bins = spaced(np, (bins + 1,), *((low - 0.5, high + 0.5) if low == high else (low, high)), _dtype.float64)
+    return np.histogram(input, bins, density=density, weights=weight)
+
+
 @named("hist", "bin_edges")
 @op(
     grad="none: results are counts",
@@ -730,9 +740,7 @@ def _histc_reference(input: Any, bins: int, low: float, high: float) -> Any:
         ErrorSample(ArgumentError, "bins must be positive", Operand((2,)), 0),
         ErrorSample(ShapeError, "weight must have", Operand((2,)), 2, weight=Operand((3,))),
     ],
-    reference=lambda input, bins, *, range=None, weight=None, density=False: np.histogram(
-        input, bins, range, density, weight
-    ),
+    reference=_histogram_reference,
     tolerance="accumulation",
 )
 def histogram(
@@ -764,7 +772,7 @@ def histogram(
         >>> cb.histogram(cb.tensor([1.0, 2.0, 1.0]), bins=2, range=(0.0, 3.0)).hist
         tensor([2., 1.])
     """
-    from . import diff, linspace, ones_like
+    from ._names import diff, linspace, ones_like
 
     rules.floating_only("histogram", input.dtype, (input,))
     if weight is not None and tuple(weight.shape) != tuple(input.shape):
@@ -776,7 +784,7 @@ def histogram(
         edges = bins.detach().to(input.dtype)
     else:
         low, high = (0.0, 0.0) if range is None else range
-        low, high = _bin_range("histogram", flat, low, high)
+        low, high = _bin_range("histogram", flat, low, high, 0.5)
         edges = linspace(low, high, _checked_bins("histogram", bins) + 1, dtype=input.dtype, device=input.device)
     count = edges.shape[0] - 1
     inside = (flat >= edges.narrow(0, 0, 1)).logical_and(flat <= edges.narrow(0, count, 1))

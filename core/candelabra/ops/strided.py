@@ -185,7 +185,7 @@ def as_strided_scatter(
         >>> cb.as_strided_scatter(cb.zeros(4), cb.ones(2), (2,), (2,))
         tensor([1., 0., 1., 0.])
     """
-    from ..dispatcher._call import write
+    from ..dispatcher._write import write
 
     sizes, strides = as_shape("as_strided_scatter", size), tuple(stride)
     fresh = like_memory(input.detach().clone(), input)

@@ -229,7 +229,7 @@ def max_pool_input_grad(grad: Tensor, indices: Tensor, input_size: Shape, distin
         >>> cb.max_pool_input_grad(cb.ones(1, 2), cb.tensor([[0, 2]]), (3,), True)
         tensor([[1., 0., 1.]])
     """
-    from . import scatter_add, zeros
+    from ._names import scatter_add, zeros
 
     n = len(input_size)
     lead = tuple(grad.shape[:-n])
@@ -339,7 +339,8 @@ def _avg_grad_reference(grad: Any, input_size: Any, kernel_size: Any, *rest: Any
     columns = np.eye(math.prod(input_size)).reshape(-1, *input_size)
     matrix = avg_reference(columns, kernel_size, *rest).reshape(len(columns), -1)
     flat = grad.reshape(math.prod(grad.shape[:-n]), matrix.shape[1])
-    return (flat @ matrix.T).reshape(*grad.shape[:-n], *input_size)
+    shares = np.where(matrix != 0, flat[:, None] * matrix, 0)  # a nan stays in its window
+    return shares.sum(-1).reshape(*grad.shape[:-n], *input_size)
 
 
 @op(

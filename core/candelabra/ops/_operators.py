@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
-from ..dispatcher._call import _binary_entry, call_slow, is_scalar
-from ._creation import as_tensor
-from ._tensor import Tensor
+from . import _names as ops
+from ..dispatcher._bind import is_scalar
+from ..dispatcher._call import _binary_entry, call_slow
+from ..tensor._creation import as_tensor
+from ..tensor._tensor import Tensor
 
 Operator = Callable[[Tensor, Any], Any]
 

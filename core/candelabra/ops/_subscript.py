@@ -17,15 +17,16 @@ from .._config import grad_enabled
 from .._errors import CallError, DimError, DTypeError, ShapeError
 from .._shape import Shape, basic_index_geometry
 from ..dispatcher import _fallback
-from ..dispatcher._call import check_writable, find_kernel, inplace, is_scalar, write
-from ..dispatcher._dispatch import run_kernel
+from ..dispatcher._bind import is_scalar
+from ..dispatcher._dispatch import find_kernel, run_kernel
 from ..dispatcher._record import rebase, record
-from ..ops.indexing import INDEX, basic_index, broadcasts_to, index, indexed_shape, put_at
-from ..ops.masking import masked_fill
-from ..ops.strided import host_tensor
-from ..ops.view import reshape
-from ._storage import Storage
-from ._tensor import Tensor, make_tensor, make_view, new, ref
+from ..dispatcher._write import check_writable, inplace, write
+from ..tensor._storage import Storage
+from ..tensor._tensor import Tensor, make_tensor, make_view, new, ref
+from .indexing import INDEX, basic_index, broadcasts_to, index, indexed_shape, put_at
+from .masking import masked_fill
+from .strided import host_tensor
+from .view import reshape
 
 BASIC = frozenset((int, slice, type(None), type(Ellipsis)))
 """Types of a key's items that a view can serve."""

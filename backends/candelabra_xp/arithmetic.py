@@ -10,7 +10,6 @@ from ._kernel import kernel, ufuncs
 ufuncs(
     abs="absolute",
     add="add",
-    conj="conjugate",
     floor_divide="floor_divide",
     fmod="fmod",
     gcd="gcd",
@@ -25,6 +24,11 @@ ufuncs(
     sub="subtract",
     true_divide="true_divide",
 )
+
+
+@kernel
+def conj(xp: Any, input: Any) -> Any:
+    return xp.conjugate(input) if input.dtype.kind == "c" else input.copy()  # NumPy's gives int8 for bool
 
 
 @kernel
@@ -74,7 +78,7 @@ def pow(xp: Any, input: Any, exponent: Any) -> Any:
         if exponent == 3:
             return xp.square(input) * input
         return xp.power(input, exponent)
-    if exponent.dtype.kind != "i":
+    if xp.result_type(input, exponent).kind != "i":
         return xp.power(input, exponent)
     whole = xp.power(input, xp.maximum(exponent, 0))
     fraction = xp.where(input == -1, 1 - 2 * (exponent & 1), xp.zeros_like(exponent))

@@ -114,6 +114,10 @@ class FunctionalBackend(XpBackend):
         """A faster form of a function of arrays (and lists of them), numbers and None. Default: the function itself."""
         return function
 
+    def seen_as(self, flat: Any, dtype: np.dtype[Any]) -> Any:
+        """The bytes of a flat array as elements of another dtype. Default: the array's method `view`."""
+        return flat.view(dtype)
+
     def on_device(self, index: int) -> contextlib.AbstractContextManager[Any]:
         """Where arrays made without operands go inside the block. Default: the module's only device."""
         return contextlib.nullcontext()
@@ -169,9 +173,8 @@ class FunctionalBackend(XpBackend):
         index = positions(self.xp, shape, place)
         return self.put(array.reshape(-1), index, self.xp.broadcast_to(values, shape)).reshape(array.shape)
 
-    @staticmethod
-    def _seen_as(array: Any, dtype: np.dtype[Any]) -> Any:
-        return array if array.dtype == dtype else array.reshape(-1).view(dtype)
+    def _seen_as(self, array: Any, dtype: np.dtype[Any]) -> Any:
+        return array if array.dtype == dtype else self.seen_as(array.reshape(-1), dtype)
 
     @functools.cached_property
     def _functions(self) -> dict[Any, Callable[..., Any]]:

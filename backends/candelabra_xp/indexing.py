@@ -22,7 +22,7 @@ def put(array: Any, key: Any, values: Any) -> Any:
 def add_at(xp: Any, array: Any, key: Any, values: Any) -> Any:
     """A fresh array with `values` added at `key`, as often as a position comes."""
     if hasattr(array, "at"):
-        return array.at[key].add(values)
+        return array.at[key].max(values) if array.dtype == bool else array.at[key].add(values)
     array = array.copy()
     xp.add.at(array, key, values)
     return array

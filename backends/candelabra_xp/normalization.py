@@ -21,6 +21,7 @@ def standardize(
     view = input.reshape(view_size)
     mean = mean_over(xp, view, dim)
     apart = view - mean
+    apart = apart - mean_over(xp, apart, dim)  # the roundoff of a large mean
     var = mean_over(xp, apart * apart, dim)
     out = (apart / xp.sqrt(var + eps)).reshape(input.shape)
     if weight is not None:

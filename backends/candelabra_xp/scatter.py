@@ -76,7 +76,8 @@ def scatter_extreme(xp: Any, input: Any, dim: int, index: Any, src: Any, reduce:
     target, key, values = elements(xp, "scatter_reduce", input, dim, index, src)
     if hasattr(target, "at"):
         place = target.at[key]
-        found = {"amax": place.max, "amin": place.min, "prod": place.multiply}[reduce](values)
+        times = place.min if target.dtype == bool else place.multiply
+        found = {"amax": place.max, "amin": place.min, "prod": times}[reduce](values)
     else:
         found = target.copy()
         {"amax": xp.maximum, "amin": xp.minimum, "prod": xp.multiply}[reduce].at(found, key, values)

@@ -30,7 +30,7 @@ ufuncs(
 @kernel
 def sinc(xp: Any, input: Any) -> Any:
     # The distance to the nearest integer is exact, so the zeros are.
-    nearest = xp.round(input.real)
+    nearest = xp.round(input.real if input.dtype.kind == "c" else input)
     odd = nearest - 2 * xp.round(nearest * 0.5)  # 0, or 1 or -1
     offset = input - nearest
     wave = xp.sin(offset * math.pi) * (1 - 2 * abs(odd))

@@ -42,7 +42,7 @@ def view_dtype(input: Any, dtype: Any) -> Any:
     return input.view(dtype)
 
 
-SHORT_CUTS = {
+SHORT_CUTS: dict[str, Any] = {
     "basic_index": basic_index,
     "narrow": narrow,
     "permute": permute,

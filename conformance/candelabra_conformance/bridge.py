@@ -208,7 +208,9 @@ def infer(op: Op, sample: Sample, tested: dtype) -> Inferred:
     except Exception as error:
         refused = isinstance(error, CandelabraError) and not says_unknown(error)
         return Inferred(compute, None, error if refused else None)
-    return Inferred(compute, [(tuple(t.shape), t.dtype) for t in tensors_in(result)], is_tuple=isinstance(result, tuple))
+    return Inferred(
+        compute, [(tuple(t.shape), t.dtype) for t in tensors_in(result)], is_tuple=isinstance(result, tuple)
+    )
 
 
 def says_unknown(error: Exception) -> bool:

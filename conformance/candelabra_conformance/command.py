@@ -15,16 +15,21 @@ EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
-        prog="candelabra conformance", description="Runs the conformance suite: cases generated from the op declarations."
+        prog="candelabra conformance",
+        description="Runs the conformance suite: cases generated from the op declarations.",
     )
     commands = top.add_subparsers(dest="command", required=True)
 
     run = commands.add_parser("run", help="run cases on a backend and report")
     _backend(run)
     _selection(run)
-    run.add_argument("--jobs", type=int, help="worker processes (default: one a core, at most 4); 0 runs in this process")
+    run.add_argument(
+        "--jobs", type=int, help="worker processes (default: one a core, at most 4); 0 runs in this process"
+    )
     run.add_argument("--limit", type=float, default=30.0, metavar="S", help="seconds a case may take (default: 30)")
-    run.add_argument("--memory", type=int, default=4096, metavar="MB", help="memory a worker may add (default: 4096; 0: any)")
+    run.add_argument(
+        "--memory", type=int, default=4096, metavar="MB", help="memory a worker may add (default: 4096; 0: any)"
+    )
     run.add_argument("--failfast", action="store_true", help="end at the first failure")
     run.add_argument("--waivers", help="waiver file (default: the one the backend names)")
     run.add_argument("--results", metavar="JSONL", help="stream results to a file, one JSON object a line")
@@ -51,13 +56,19 @@ def parser() -> argparse.ArgumentParser:
 
 def _backend(to: argparse.ArgumentParser) -> None:
     to.add_argument("--backend", default="cpu", help="backend or device under test (default: cpu)")
-    to.add_argument("--loads", default="", metavar="MODULE:CLASS", help="backend class to register under that name first")
-    to.add_argument("--import", dest="imports", default="", metavar="MODULES", help="modules to import first, with commas")
+    to.add_argument(
+        "--loads", default="", metavar="MODULE:CLASS", help="backend class to register under that name first"
+    )
+    to.add_argument(
+        "--import", dest="imports", default="", metavar="MODULES", help="modules to import first, with commas"
+    )
 
 
 def _selection(to: argparse.ArgumentParser) -> None:
     to.add_argument("--tier", choices=("quick", "full"), default="quick")
-    to.add_argument("--ops", help="names or patterns of ops, with commas; `runtime` is the device itself (default: all)")
+    to.add_argument(
+        "--ops", help="names or patterns of ops, with commas; `runtime` is the device itself (default: all)"
+    )
     to.add_argument("--dtype", default="", help="names of the only dtypes, with commas (default: all)")
 
 
@@ -167,7 +178,10 @@ def _selftest(options: argparse.Namespace) -> int:
 
     outcomes = selftest(_names(options.only) or None, jobs=options.jobs, tell=print)
     missed = [o.name for o in outcomes if not o.caught]
-    print(f"{len(outcomes) - len(missed)} of {len(outcomes)} planted defects caught" + (f"; missed: {', '.join(missed)}" if missed else ""))
+    print(
+        f"{len(outcomes) - len(missed)} of {len(outcomes)} planted defects caught"
+        + (f"; missed: {', '.join(missed)}" if missed else "")
+    )
     return EXIT_OK if not missed else EXIT_FAILED
 
 

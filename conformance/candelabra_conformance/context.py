@@ -189,7 +189,11 @@ class Context:
             expected=[np.shape(p) for p in expected.parts],
         )
         results = call.inferred.results
-        own = iter([kind for _, kind in results]) if results is not None else iter([p.dtype for p in flatten(result) if isinstance(p, Tensor)])
+        own = (
+            iter([kind for _, kind in results])
+            if results is not None
+            else iter([p.dtype for p in flatten(result) if isinstance(p, Tensor)])
+        )
         slacks = expected.slack(how, [next(own) if isinstance(p, Tensor) else _dtype.bool_ for p in parts])
         strict = self.zeros_count(call)
         worst: float | None = None
@@ -224,7 +228,9 @@ class Context:
         if call.expectation.source == "special":
             return True
         op = call.op
-        decided = op.tolerance in ("exact", "cast", "rounded") or (op.tolerance == "elementwise" and len(call.placed) == 1)
+        decided = op.tolerance in ("exact", "cast", "rounded") or (
+            op.tolerance == "elementwise" and len(call.placed) == 1
+        )
         return op.body is None and decided and not call.edges
 
 
@@ -235,7 +241,9 @@ def _units(want: Array, kind: dtype, tolerance: str) -> Any:
     if kind.category < _dtype.FLOATING:
         return None
     wide = np.abs(widen(want)) if kind.is_complex else widen(want)
-    return np.where(np.isfinite(wide), ulp(np.where(np.isfinite(wide), wide, 0), kind), 0) * tolerances.budget(tolerance, kind)
+    return np.where(np.isfinite(wide), ulp(np.where(np.isfinite(wide), wide, 0), kind), 0) * tolerances.budget(
+        tolerance, kind
+    )
 
 
 def _equal_object(got: Any, want: Any) -> bool:

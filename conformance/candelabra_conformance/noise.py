@@ -142,6 +142,8 @@ DEVICES = (QUIET, LOUD)
 
 for _name, _class in ((QUIET, QuietBackend), (LOUD, LoudBackend)):
     register_backend(
-        BackendInfo(name=_name, loads=f"{__name__}:{_class.__name__}", description="float64 by definition, for comparison"),
+        BackendInfo(
+            name=_name, loads=f"{__name__}:{_class.__name__}", description="float64 by definition, for comparison"
+        ),
         source="the conformance suite",
     )

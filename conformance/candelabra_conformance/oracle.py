@@ -51,7 +51,8 @@ class Expectation:
         self.is_exact = op.tolerance in ("exact", "cast")
         self.own = [o.dtype is not None for o in operands_of(sample)]
         self.arrays = [
-            a if own else self._promoted(a, p) for a, p, own in zip(arrays, params_of(op, sample), self.own, strict=True)
+            a if own else self._promoted(a, p)
+            for a, p, own in zip(arrays, params_of(op, sample), self.own, strict=True)
         ]
         self._slack: dict[float, list[Any] | None] = {}
         self.parts, self.source = self._find()
@@ -109,7 +110,9 @@ class Expectation:
 
     def _doubles(self, arrays: list[Array]) -> list[Array]:
         """Operands widened to float64; index and condition operands as they are."""
-        return [a if own and a.dtype.kind in "iub" else self._double(a) for a, own in zip(arrays, self.own, strict=True)]
+        return [
+            a if own and a.dtype.kind in "iub" else self._double(a) for a, own in zip(arrays, self.own, strict=True)
+        ]
 
     def _native(self, array: Array) -> Array:
         return array.astype(np.float32) if _is_extension(array.dtype) else array
@@ -119,7 +122,9 @@ class Expectation:
             return array.astype(np.complex128)
         floating = array.dtype.kind == "f" or _is_extension(array.dtype)
         if floating or (self._floats_from_integers and array.dtype.kind in "iub"):
-            return array.astype(np.float32).astype(np.float64) if _is_extension(array.dtype) else array.astype(np.float64)
+            return (
+                array.astype(np.float32).astype(np.float64) if _is_extension(array.dtype) else array.astype(np.float64)
+            )
         return array
 
     def _call_reference(self, arrays: list[Array]) -> list[Any]:
@@ -215,7 +220,9 @@ class Expectation:
         """gamma(k) times the reference on magnitudes, and what one roundoff in each operand does to the result."""
         try:
             sizes = self._call_reference([np.abs(a) if a.dtype.kind in "fc" else a for a in self._doubles(self.arrays)])
-            ones = self._call_reference([np.ones_like(a) if a.dtype.kind in "fc" else a for a in self._doubles(self.arrays)])
+            ones = self._call_reference(
+                [np.ones_like(a) if a.dtype.kind in "fc" else a for a in self._doubles(self.arrays)]
+            )
         except Exception:
             return None
         largest = max((a.size for a in self.arrays), default=1)
@@ -312,7 +319,9 @@ class Oracle:
         self._known: OrderedDict[Any, Expectation] = OrderedDict()
         self._keep = keep
 
-    def expect(self, key: Any, op: Op, sample: Sample, tested: dtype, arrays: list[Array], inferred: Inferred) -> Expectation:
+    def expect(
+        self, key: Any, op: Op, sample: Sample, tested: dtype, arrays: list[Array], inferred: Inferred
+    ) -> Expectation:
         """The expectation for a sample on given values; `key` tells values apart."""
         found = self._known.get(key)
         if found is None:

@@ -23,15 +23,24 @@ SHOWN = 12
 def pytest_addoption(parser: Any) -> None:
     """Options of the suite; one that another plugin has already is left to it."""
     group = parser.getgroup("candelabra conformance")
-    for name, options in {
+    wanted: dict[str, dict[str, Any]] = {
         "--backend": {"default": "cpu", "help": "backend or device the conformance suite runs on (default: cpu)"},
-        "--conformance-tier": {"default": "quick", "choices": ("quick", "full"), "help": "how many cases (default: quick)"},
+        "--conformance-tier": {
+            "default": "quick",
+            "choices": ("quick", "full"),
+            "help": "how many cases (default: quick)",
+        },
         "--conformance-ops": {"default": "", "help": "names or patterns of ops, with commas (default: all)"},
-        "--conformance-jobs": {"default": None, "type": int, "help": "worker processes (default: one a core, at most 4)"},
+        "--conformance-jobs": {
+            "default": None,
+            "type": int,
+            "help": "worker processes (default: one a core, at most 4)",
+        },
         "--conformance-loads": {"default": "", "help": "package.module:Class of a backend to register under that name"},
         "--conformance-waivers": {"default": None, "help": "waiver file (default: the one the backend names)"},
         "--conformance-json": {"default": None, "help": "file to write the report to"},
-    }.items():
+    }
+    for name, options in wanted.items():
         try:
             group.addoption(name, **options)
         except ValueError:

@@ -7,6 +7,7 @@ dies or says nothing for the time limit, the first case without an answer gets t
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from .case import Case, Result, Verdict, make_case
 from .worker import Setup, receive, send
@@ -59,7 +60,7 @@ class Worker:
         assert self.process.stdout is not None
         try:
             while True:
-                inbox.put((self, receive(self.process.stdout)))
+                inbox.put((self, receive(cast(BinaryIO, self.process.stdout))))
         except Exception:
             inbox.put((self, ("gone", None)))
 
@@ -67,10 +68,8 @@ class Worker:
         """Sends a request; a dead worker is noticed by its reader."""
         assert self.process.stdin is not None
         self.since = time.monotonic()
-        try:
-            send(self.process.stdin, (what, value))
-        except OSError:
-            pass
+        with contextlib.suppress(OSError):
+            send(cast(BinaryIO, self.process.stdin), (what, value))
 
     def stop(self) -> None:
         """Ends the process at once."""
@@ -78,10 +77,8 @@ class Worker:
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
-                try:
+                with contextlib.suppress(OSError):
                     stream.close()
-                except OSError:
-                    pass
 
     def last_words(self) -> str:
         """The end of what it wrote to standard error."""
@@ -123,7 +120,9 @@ class Pool:
         """Ends the run: what is under way is dropped."""
         self._stopped = True
 
-    def run(self, ops: Iterable[str], planned: Callable[[str, list[Case]], None] = lambda op, cases: None) -> Iterator[tuple[str, Result | None]]:
+    def run(
+        self, ops: Iterable[str], planned: Callable[[str, list[Case]], None] = lambda op, cases: None
+    ) -> Iterator[tuple[str, Result | None]]:
         """Yields (op, result) for each case, and (op, None) when an op is done.
 
         Args:

@@ -78,7 +78,9 @@ def standalone(case_id: str, result: Result, trace: list[tuple[str, Any]], setup
     names = iter(f"operand_{i}" for i in range(1000))
     args, kwargs = substitute(samples_of(case.op)[case.sample], lambda _: _Name(next(names)))
     operands = [noted[f"operand {i}"] for i in range(len(case.shapes))]
-    arguments = ", ".join([*(repr(a) for a in args), *(f"{k}={v!r}" for k, v in kwargs.items())]).replace("candelabra.", "cb.")
+    arguments = ", ".join([*(repr(a) for a in args), *(f"{k}={v!r}" for k, v in kwargs.items())]).replace(
+        "candelabra.", "cb."
+    )
     home = ops[case.op].module
     lines = [
         f'"""{case_id}: {result.verdict}. {result.message}"""',
@@ -91,9 +93,11 @@ def standalone(case_id: str, result: Result, trace: list[tuple[str, Any]], setup
         "",
     ]
     for i, array in enumerate(operands):
-        lines.append(f"operand_{i} = cb.tensor({_literal(array)}, device={setup.device!r})  # {(case.layouts or ('contiguous',) * 9)[i]}")
+        lines.append(
+            f"operand_{i} = cb.tensor({_literal(array)}, device={setup.device!r})  # {(case.layouts or ('contiguous',) * 9)[i]}"
+        )
     lines += [
-        f'result = ops[{case.op!r}].call({arguments})  # declared in {home}',
+        f"result = ops[{case.op!r}].call({arguments})  # declared in {home}",
         "results = result if isinstance(result, (tuple, list)) else [result]",
     ]
     for i in range(sum(name.startswith("expected ") for name in noted)):

@@ -80,7 +80,8 @@ class Report:
         table: dict[str, dict[str, Any]] = {}
         for r in self.results:
             row = table.setdefault(
-                r.case.op, {"counts": Counter(), "layouts": set(), "max_ulp": {}, "oracles": set(), "how": set(), "seconds": 0.0}
+                r.case.op,
+                {"counts": Counter(), "layouts": set(), "max_ulp": {}, "oracles": set(), "how": set(), "seconds": 0.0},
             )
             row["counts"][r.verdict] += 1
             row["seconds"] += r.seconds
@@ -107,7 +108,9 @@ class Report:
     def consistency_only(self) -> list[str]:
         """Ops whose values no independent oracle checks."""
         weak = {r.case.op for r in self.results if r.outcome.oracle == "consistency"}
-        strong = {r.case.op for r in self.results if r.outcome.oracle in ("reference", "body") and r.verdict == Verdict.PASSED}
+        strong = {
+            r.case.op for r in self.results if r.outcome.oracle in ("reference", "body") and r.verdict == Verdict.PASSED
+        }
         return sorted(weak - strong)
 
     def without_samples(self) -> list[str]:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the suite on one device: plans, hands ops to workers, streams results, applies waivers, and reports.
 
-    from candelabra_conformance import run
-    report = run("cpu", ops=["add", "sum"], jobs=2)
-    assert report.ok, report.summary()
+from candelabra_conformance import run
+report = run("cpu", ops=["add", "sum"], jobs=2)
+assert report.ok, report.summary()
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def run(
     waived = find_waivers(setup, waivers)
     progress = progress or Progress()
     report = Report(header(setup, names))
-    stream = open(results, "w", encoding="utf-8") if results is not None else None
+    stream = open(results, "w", encoding="utf-8") if results is not None else None  # noqa: SIM115 - closed below
     start = time.perf_counter()
     planned: dict[str, list[Case]] = {}
     ended: dict[str, dict[str, Result]] = {name: {} for name in names}
@@ -142,7 +142,9 @@ def _results(
     return Pool(setup, default_jobs() if jobs is None else jobs, limit_s).run(names, plan)
 
 
-def _run_here(setup: Setup, names: list[str], plan: Any, wanted: Callable[[Case], bool] | None) -> Iterable[tuple[str, Result | None]]:
+def _run_here(
+    setup: Setup, names: list[str], plan: Any, wanted: Callable[[Case], bool] | None
+) -> Iterable[tuple[str, Result | None]]:
     from . import cases
 
     setup.memory_mb = 0

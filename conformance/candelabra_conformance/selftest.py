@@ -60,7 +60,9 @@ def selftest(
     found: list[Caught] = []
     with ThreadPoolExecutor(max(1, jobs)) as threads:
         for result in threads.map(attempt, chosen):
-            tell(f"{'caught' if result.caught else 'MISSED':8} {result.name:24} {result.about}\n{'':8} {result.by[:200]}")
+            tell(
+                f"{'caught' if result.caught else 'MISSED':8} {result.name:24} {result.about}\n{'':8} {result.by[:200]}"
+            )
             found.append(result)
     return found
 
@@ -82,7 +84,12 @@ def present(patterns: Iterable[str]) -> list[str]:
 def run_on(backend: str, ops: Iterable[str], limit_s: float, jobs: int) -> Report:
     """A run on one of the backends of `defects`."""
     return run(
-        Undamaged.name, ops=list(ops), jobs=jobs, limit_s=limit_s, loads=f"{Undamaged.__module__}:{backend}", memory_mb=2048
+        Undamaged.name,
+        ops=list(ops),
+        jobs=jobs,
+        limit_s=limit_s,
+        loads=f"{Undamaged.__module__}:{backend}",
+        memory_mb=2048,
     )
 
 
@@ -90,7 +97,9 @@ def _named(name: str) -> Defect:
     for defect in DEFECTS:
         if defect.name == name:
             return defect
-    raise ValueError(f"selftest: no planted defect is called so, got {name!r}; known are {', '.join(d.name for d in DEFECTS)}")
+    raise ValueError(
+        f"selftest: no planted defect is called so, got {name!r}; known are {', '.join(d.name for d in DEFECTS)}"
+    )
 
 
 __all__ = ["Caught", "selftest"]

@@ -97,9 +97,13 @@ def report_unequal(got: Array, want: Array, good: Array, ulps: Array | None = No
     if np.all(good):
         return
     bad = np.asarray(~good)
-    where = np.unravel_index(int(np.argmax(np.where(bad, 1 if ulps is None else ulps, -1))), bad.shape) if bad.ndim else ()
+    where = (
+        np.unravel_index(int(np.argmax(np.where(bad, 1 if ulps is None else ulps, -1))), bad.shape) if bad.ndim else ()
+    )
     index = tuple(int(i) for i in where)
-    message = f"{int(bad.sum())} of {bad.size} elements differ; at {list(index)} got {got[index]!s}, expected {want[index]!s}"
+    message = (
+        f"{int(bad.sum())} of {bad.size} elements differ; at {list(index)} got {got[index]!s}, expected {want[index]!s}"
+    )
     worst = None
     if ulps is not None:
         worst = float(np.max(np.where(bad, ulps, 0)))
@@ -126,7 +130,9 @@ def compare_floats(got: Array, want: Array, kind: dtype, tolerance: str, slack: 
         error = np.where(np.isinf(g) & same, 0, error)
         allowed: Any = budget(tolerance, kind)
         if slack is not None:
-            allowed = allowed + np.nan_to_num(np.asarray(slack, dtype=np.float64) / last_place.astype(np.float64), posinf=0)
+            allowed = allowed + np.nan_to_num(
+                np.asarray(slack, dtype=np.float64) / last_place.astype(np.float64), posinf=0
+            )
         # For an exact class the rounded expectation is the one right answer.
         good = same | (error <= allowed) if tolerance not in ("exact", "cast") else same
         if signed_zero and form.has_negative_zero:
@@ -142,7 +148,10 @@ def compare_complex(got: Array, want: Array, kind: dtype, tolerance: str, slack:
     """`compare` for complex dtypes, by modulus."""
     real = kind.to_real()
     if tolerance in ("exact", "cast"):
-        parts = [compare_floats(getattr(got, p), getattr(np.asarray(want), p), real, tolerance, None) for p in ("real", "imag")]
+        parts = [
+            compare_floats(getattr(got, p), getattr(np.asarray(want), p), real, tolerance, None)
+            for p in ("real", "imag")
+        ]
         return max(parts)
     form = format_of(real)
     with np.errstate(all="ignore"):
@@ -157,7 +166,9 @@ def compare_complex(got: Array, want: Array, kind: dtype, tolerance: str, slack:
         error = np.where(odd & np.isfinite(np.abs(g)) & ~np.isfinite(size), np.inf, error)
         allowed: Any = budget(tolerance, kind)
         if slack is not None:
-            allowed = allowed + np.nan_to_num(np.asarray(slack, dtype=np.float64) / last_place.astype(np.float64), posinf=0)
+            allowed = allowed + np.nan_to_num(
+                np.asarray(slack, dtype=np.float64) / last_place.astype(np.float64), posinf=0
+            )
         measured = np.asarray(error, dtype=np.float64)
     report_unequal(got, want, np.asarray(measured <= allowed), measured, allowed)
     finite = measured[np.isfinite(measured)]

@@ -159,7 +159,22 @@ def extremes(kind: dtype, operand: Operand) -> Array:
         return np.array([False, True])
     if kind.category == INTEGRAL:
         info = np.iinfo(kind.numpy)
-        wide = [0, 1, -1, 2, -2, 3, 7, 2**24 + 1, -(2**24) - 1, 2**53 + 1, info.min, info.min + 1, info.max, info.max - 1]
+        wide = [
+            0,
+            1,
+            -1,
+            2,
+            -2,
+            3,
+            7,
+            2**24 + 1,
+            -(2**24) - 1,
+            2**53 + 1,
+            info.min,
+            info.min + 1,
+            info.max,
+            info.max - 1,
+        ]
         found = sorted({int(v) for v in wide if info.min <= v <= info.max})
         if operand.low >= 0:
             found = [v for v in found if v >= 0]

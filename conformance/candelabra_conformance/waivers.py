@@ -86,7 +86,9 @@ def _waiver(source: Any, i: int, entry: Any) -> Waiver:
     where = f"waivers {source}: entry {i}"
     names = {f.name for f in fields(Waiver)}
     if not isinstance(entry, dict) or set(entry) != names:
-        raise WaiverError(f"{where}: needs exactly {sorted(names)}, got {sorted(entry) if isinstance(entry, dict) else entry!r}")
+        raise WaiverError(
+            f"{where}: needs exactly {sorted(names)}, got {sorted(entry) if isinstance(entry, dict) else entry!r}"
+        )
     if not isinstance(entry["expires"], datetime.date) or isinstance(entry["expires"], datetime.datetime):
         raise WaiverError(f"{where}: expires must be a date, got {entry['expires']!r}")
     texts = {k: v for k, v in entry.items() if k != "expires"}
@@ -110,7 +112,9 @@ def apply(
     day = today or datetime.date.today()
     problems: list[str] = []
     for waiver in waivers:
-        covered = [r for r in results if waiver.covers(r.id) and r.verdict not in (Verdict.UNSUPPORTED, Verdict.NOT_RUN)]
+        covered = [
+            r for r in results if waiver.covers(r.id) and r.verdict not in (Verdict.UNSUPPORTED, Verdict.NOT_RUN)
+        ]
         if waiver.expires < day:
             problems.append(f"waiver {waiver.match!r} expired on {waiver.expires} ({waiver.owner}: {waiver.reason})")
             continue

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from candelabra_conformance.layouts import CONTIGUOUS, LAYOUTS, applies, arrange, look
-from candelabra_conformance.values import fits_distinct, realize
 
 from candelabra import _dtype
 from candelabra.testing.samples import Operand
+from candelabra_conformance.layouts import CONTIGUOUS, LAYOUTS, applies, arrange, look
+from candelabra_conformance.values import fits_distinct, realize
 
 SHAPES = [(), (1,), (7,), (0,), (3, 4), (2, 0, 3), (2, 1, 4), (2, 3, 4), (2, 3, 4, 5), (1, 2, 3, 2, 2)]
 PLACED = [(n, s) for n in LAYOUTS for s in SHAPES if n != CONTIGUOUS and applies(n, s)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
+from candelabra import _dtype
 from candelabra_conformance import tolerances
 from candelabra_conformance.case import Failure
 from candelabra_conformance.precision import format_of, overflow, round_to, ulp, widen
-
-from candelabra import _dtype
 
 FLOATS = [t for t in _dtype.ALL if t.is_floating_point]
 
@@ -18,7 +18,9 @@ FLOATS = [t for t in _dtype.ALL if t.is_floating_point]
 def test_round_to_agrees_with_the_casts_of_numpy_and_ml_dtypes(kind):
     rng = np.random.default_rng(1)
     values = rng.standard_normal(20_000) * np.exp2(rng.integers(-40, 40, 20_000))
-    values = np.concatenate([values, [0.0, -0.0, np.inf, -np.inf, np.nan, 65519.9, 65520.0, 448.0, 464.0, 465.0, 3.4e38]])
+    values = np.concatenate(
+        [values, [0.0, -0.0, np.inf, -np.inf, np.nan, 65519.9, 65520.0, 448.0, 464.0, 465.0, 3.4e38]]
+    )
     values = values.astype(np.float32)
     with np.errstate(all="ignore"):
         ours, theirs = round_to(values, kind).astype(np.float64), values.astype(kind.numpy).astype(np.float64)
@@ -59,7 +61,9 @@ def test_compare_allows_slack_besides_the_budget():
     assert compare([1 + 9 * 2**-23], [1.0], slack=np.array([5 * 2**-23])) == pytest.approx(9.0)
 
 
-@pytest.mark.parametrize(("got", "want"), [(np.nan, 1.0), (1.0, np.nan), (np.inf, 1.0), (3.4e38, np.inf), (np.inf, -np.inf)])
+@pytest.mark.parametrize(
+    ("got", "want"), [(np.nan, 1.0), (1.0, np.nan), (np.inf, 1.0), (3.4e38, np.inf), (np.inf, -np.inf)]
+)
 def test_compare_refuses_special_values_in_the_wrong_place(got, want):
     with pytest.raises(Failure):
         compare([got], [want])

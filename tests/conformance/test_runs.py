@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from candelabra_conformance import run
 from candelabra_conformance.case import RUNTIME, Verdict
 from candelabra_conformance.command import main
@@ -96,7 +97,23 @@ def test_command_run_tells_by_its_exit_status(capsys, tmp_path):
     assert "passed" in capsys.readouterr().out
     assert json.loads(path.read_text())["ok"] is True
     assert main(["run", "--ops", "no_such_op"]) == 2
-    assert main(["run", "--ops", "exp", "--backend", "defect", "--loads", "candelabra_conformance.defects.backends:TwentyUlpOff", "--jobs", "1", "--plain"]) == 1
+    assert (
+        main(
+            [
+                "run",
+                "--ops",
+                "exp",
+                "--backend",
+                "defect",
+                "--loads",
+                "candelabra_conformance.defects.backends:TwentyUlpOff",
+                "--jobs",
+                "1",
+                "--plain",
+            ]
+        )
+        == 1
+    )
 
 
 def test_command_list_and_repro_take_each_others_ids(capsys, tmp_path):
@@ -114,4 +131,6 @@ def test_command_list_and_repro_take_each_others_ids(capsys, tmp_path):
 def test_the_device_itself_has_cases():
     found = run("cpu", ops=[RUNTIME], dtypes=["float8_e5m2", "bool", "-"], jobs=1)
     assert found.executed > 200
-    assert {"allocate", "round-trip", "write-layout", "cast-to-bool", "views-share"} <= {r.case.form for r in found.results}
+    assert {"allocate", "round-trip", "write-layout", "cast-to-bool", "views-share"} <= {
+        r.case.form for r in found.results
+    }

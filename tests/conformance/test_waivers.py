@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
+
 from candelabra_conformance.case import Result, Verdict, make_case
 from candelabra_conformance.waivers import WaiverError, apply, load_waivers
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from . import (
@@ -27,7 +27,7 @@ from . import (
     trigonometric,
 )
 
-TABLES: list[Mapping[str, Callable[..., Any]]] = [
+TABLES: list[Mapping[str, Any]] = [
     activation.OWN,
     convolution.OWN,
     creation.OWN,

@@ -10,9 +10,6 @@ from typing import Any
 import numpy as np
 
 from candelabra_xp import KERNELS
-from candelabra_xp.exponential import ERF_FLOAT32, polynomial
-
-from ._clip import clip
 
 BLOCK_BYTES = 65536  # of each temporary; measured fastest of 8 KiB to 512 KiB for erf and gelu
 
@@ -44,24 +41,9 @@ def blocked(name: str, operands: int = 1) -> Callable[..., Any]:
     return in_blocks(functools.partial(KERNELS[name], np), operands)
 
 
-LOW, HIGH = np.array(-3.94, np.float32), np.array(3.94, np.float32)
-ONE, MINUS_ONE = np.array(1, np.float32), np.array(-1, np.float32)
-
-
-def _erf(input: Any) -> Any:
-    if input.dtype.char != "f" or not input.ndim:
-        return KERNELS["erf"](np, input)
-    near = clip(input, LOW, HIGH)
-    square = near * near
-    value = polynomial(ERF_FLOAT32[0], square)
-    value /= polynomial(ERF_FLOAT32[1], square)
-    value *= near
-    return clip(value, MINUS_ONE, ONE, out=value)
-
-
 OWN: dict[str, Callable[..., Any]] = {
     "digamma": blocked("digamma"),
-    "erf": in_blocks(_erf),
+    "erf": blocked("erf"),
     "erfc": blocked("erfc"),
     "erfinv": blocked("erfinv"),
     "lgamma": blocked("lgamma"),

@@ -29,6 +29,10 @@ def standardize(
     mean /= count
     out = view - mean
     var = _mean_of_product(out, out, dim, count)
+    if np.any(mean * mean > var):  # the roundoff of a large mean is taken out too, at a third of the cost again
+        rest = _sum(out, axis=dim, keepdims=True)
+        rest /= count
+        out -= rest
     out /= np.sqrt(var + eps)
     out = out.reshape(input.shape)
     if weight is not None:

@@ -25,4 +25,4 @@ def expand(input: Any, size: Any) -> Any:
         return None
 
 
-SHORT_CUTS = {"expand": expand}
+SHORT_CUTS: dict[str, Any] = {"expand": expand}

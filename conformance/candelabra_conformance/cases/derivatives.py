@@ -69,7 +69,12 @@ def generate(op: Op | None, context: Context) -> Iterator[Case]:
         usable = [i for i in smooth if any(legal(op, samples[i], w, name) for w in range(len(operands_of(samples[i]))))]
         for i in chosen(samples, usable, 1, n):
             count = len(operands_of(samples[i]))
-            yield case("grad", _dtype.float64, i, tuple(name if legal(op, samples[i], w, name) else CONTIGUOUS for w in range(count)))
+            yield case(
+                "grad",
+                _dtype.float64,
+                i,
+                tuple(name if legal(op, samples[i], w, name) else CONTIGUOUS for w in range(count)),
+            )
     for n, tested in enumerate((_dtype.float32, _dtype.float16, _dtype.bfloat16, _dtype.complex64)):
         usable = [i for i, s in enumerate(samples) if s.grad and admits(op, i, tested) and _variables(op, i, tested)]
         for i in chosen(samples, usable, 1 if n else 3, n):
@@ -138,7 +143,9 @@ class Problem:
             context.note(f"operand {i}", array)
         self.cotangents: list[Array] = []
 
-    def forward(self, arrays: list[Array], requires_grad: bool, layouts: tuple[str, ...] | None = None) -> tuple[list[Tensor], list[Tensor], Call | Any]:
+    def forward(
+        self, arrays: list[Array], requires_grad: bool, layouts: tuple[str, ...] | None = None
+    ) -> tuple[list[Tensor], list[Tensor], Call | Any]:
         """(differentiable results, variables, operands) of a call on given values."""
         placed = []
         for i, operand in enumerate(operands_of(self.sample)):
@@ -166,9 +173,13 @@ class Problem:
         """(loss, sum of its terms' magnitudes) at given values."""
         outs, _, _ = self.forward(arrays, False)
         keep = self.kept
-        return _paired([host(o) for i, o in enumerate(outs) if keep[i]], [w for i, w in enumerate(self.cotangents) if keep[i]])
+        return _paired(
+            [host(o) for i, o in enumerate(outs) if keep[i]], [w for i, w in enumerate(self.cotangents) if keep[i]]
+        )
 
-    def gradients(self, arrays: list[Array], layouts: tuple[str, ...] | None = None, create_graph: bool = False) -> tuple[list[Tensor | None], list[Tensor], list[Tensor], Any]:
+    def gradients(
+        self, arrays: list[Array], layouts: tuple[str, ...] | None = None, create_graph: bool = False
+    ) -> tuple[list[Tensor | None], list[Tensor], list[Tensor], Any]:
         """(gradients, variables, cotangent tensors, operands) by the engine."""
         outs, variables, placed = self.forward(arrays, True, layouts)
         weights = self.weights(outs)
@@ -234,14 +245,19 @@ def _along(gradients: dict[int, Array], direction: list[Array | None]) -> tuple[
     return float(sum(t.sum() for t in terms)), float(sum(np.abs(t).sum() for t in terms))
 
 
-def check_differences(problem: Problem, function: Any, gradients: dict[int, Array], arrays: list[Array], what: str) -> float:
+def check_differences(
+    problem: Problem, function: Any, gradients: dict[int, Array], arrays: list[Array], what: str
+) -> float:
     """Compares analytic gradients with differences of `function(arrays) -> (value, scale)`; the worst relative error."""
     worst = 0.0
     for direction in directions(problem, arrays, sorted(gradients)):
         expected, size = _along(gradients, direction)
         tried: list[float] = []
         for step in STEPS:
-            (high, scale), (low, _) = function(_moved(arrays, direction, step)), function(_moved(arrays, direction, -step))
+            (high, scale), (low, _) = (
+                function(_moved(arrays, direction, step)),
+                function(_moved(arrays, direction, -step)),
+            )
             difference = float((high - low) / (2 * step))
             tried.append(difference)
             allowed = 3e-6 * max(abs(difference), abs(expected)) + 1e-7 * (size + 1e-2 * scale) + 1e-9
@@ -252,7 +268,7 @@ def check_differences(problem: Problem, function: Any, gradients: dict[int, Arra
             where = {i: np.argwhere(d != 0).tolist()[:3] for i, d in enumerate(direction) if d is not None}
             raise Failure(
                 f"{what} along {where} is {expected:.9g}, differences give {tried[0]:.9g}",
-                got={i: g for i, g in gradients.items()},
+                got=gradients,
                 expected=tried,
             )
     return worst
@@ -283,7 +299,9 @@ def _checked(tensor: Tensor | None, variable: Tensor, position: int) -> Array:
     if tensor is None:
         return np.zeros(tuple(variable.shape), variable.dtype.numpy)
     check(
-        tuple(tensor.shape) == tuple(variable.shape) and tensor.dtype is variable.dtype and tensor.device is variable.device,
+        tuple(tensor.shape) == tuple(variable.shape)
+        and tensor.dtype is variable.dtype
+        and tensor.device is variable.device,
         f"gradient of operand {position} is {tuple(tensor.shape)} {tensor.dtype.name} on {tensor.device}, the operand "
         f"{tuple(variable.shape)} {variable.dtype.name} on {variable.device}",
     )
@@ -320,13 +338,18 @@ def run_second(problem: Problem) -> Outcome:
 
 def check_linear(second: Any, seeds: list[Tensor], found: list[Tensor | None], probes: dict[int, Array]) -> None:
     """A gradient is linear in the cotangent: its derivative there, paired with the cotangent, is the gradient itself."""
-    total, scale = _paired([host(g) for g in found if g is not None], [probes[i] for i, g in enumerate(found) if g is not None])
+    total, scale = _paired(
+        [host(g) for g in found if g is not None], [probes[i] for i, g in enumerate(found) if g is not None]
+    )
     again = 0.0
     for tensor, seed in zip(second, seeds, strict=True):
         if tensor is not None:
             again += _paired([host(tensor)], [host(seed.detach())])[0]
     allowed = 1e-9 * (scale + abs(again)) + 1e-12
-    check(abs(total - again) <= allowed, f"gradient is not linear in the cotangent: {float(total):.9g} and {float(again):.9g}")
+    check(
+        abs(total - again) <= allowed,
+        f"gradient is not linear in the cotangent: {float(total):.9g} and {float(again):.9g}",
+    )
 
 
 def run_refusal(case: Case, context: Context) -> Outcome:
@@ -361,7 +384,10 @@ def run_rounded(case: Case, context: Context) -> Outcome:
         pairs = [(o, w) for o, w in pairs if o.requires_grad]
         if not pairs:
             return [None] * len(leaves)
-        return [None if g is None else host(g) for g in grad([o for o, _ in pairs], leaves, [w for _, w in pairs], allow_unused=True)]
+        return [
+            None if g is None else host(g)
+            for g in grad([o for o, _ in pairs], leaves, [w for _, w in pairs], allow_unused=True)
+        ]
 
     quiet = expected(noise.QUIET)
     kinds = [v.dtype for v in variables]

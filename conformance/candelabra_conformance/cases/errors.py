@@ -33,8 +33,8 @@ def generate(op: Op | None, context: Context) -> Iterator[Case]:
     if op is None:
         return
     for i, sample in enumerate(errors_of(op.name)):
-        tested = sample.dtype if isinstance(sample.dtype, str) else "float32"
-        yield make_case(op.name, "errors", tested, f"error-{i}", repr(sample), sample=i)
+        named = sample.dtype if isinstance(sample.dtype, str) else "float32"
+        yield make_case(op.name, "errors", named, f"error-{i}", repr(sample), sample=i)
     samples = samples_of(op.name)
     for i, sample in enumerate(samples[:1]):
         if op.is_factory or not operands_of(sample):
@@ -44,15 +44,15 @@ def generate(op: Op | None, context: Context) -> Iterator[Case]:
                 yield make_case(
                     op.name, "errors", tested.name, "dtype-refused", repr(sample), sample=i, shapes=shapes_of(sample)
                 )  # fmt: skip
-        tested = next(iter(dtypes_of(op)), None)
-        if tested is None:
+        first = next(iter(dtypes_of(op)), None)
+        if first is None:
             continue
         for misuse in MISUSES:
-            if misuse == "missing" and not op.required or misuse == "doubled" and not sample.args:
+            if (misuse == "missing" and not op.required) or (misuse == "doubled" and not sample.args):
                 continue
             if misuse == "not-a-tensor" and not op.operands:
                 continue
-            yield make_case(op.name, "errors", tested.name, misuse, repr(sample), sample=i, shapes=shapes_of(sample))
+            yield make_case(op.name, "errors", first.name, misuse, repr(sample), sample=i, shapes=shapes_of(sample))
 
 
 def run(case: Case, context: Context) -> Outcome:
@@ -107,7 +107,8 @@ def check_error(call: Callable[[], Any], error: type[Exception], match: str) -> 
             raise Failure(f"raised {type(found).__name__} instead of {error.__name__}: {found}") from found
         if issubclass(error, CandelabraError):
             check(
-                getattr(found, "code", None) == error.code, f"code is {getattr(found, 'code', None)}, expected {error.code}"
+                getattr(found, "code", None) == error.code,
+                f"code is {getattr(found, 'code', None)}, expected {error.code}",
             )
         check(match in str(found), f"message lacks {match!r}: {found}")
         check(bool(str(found).strip()), "the message is empty")

@@ -63,7 +63,12 @@ def fits(op: Op, sample: Sample, tested: dtype, form: str, context: Context) -> 
         return _can_alias(op, sample) and sample.special is None
     inferred = infer(op, sample, tested)
     if form.startswith("in-place"):
-        if not op.is_inplace or not isinstance(first, Operand) or inferred.results is None or len(inferred.results) != 1:
+        if (
+            not op.is_inplace
+            or not isinstance(first, Operand)
+            or inferred.results is None
+            or len(inferred.results) != 1
+        ):
             return False
         shape, kind = inferred.results[0]
         if shape != shape_of(first) or not can_cast(kind, dtype_of(first, tested)):
@@ -71,7 +76,13 @@ def fits(op: Op, sample: Sample, tested: dtype, form: str, context: Context) -> 
         if form == "in-place-aliased":
             return _can_alias(op, sample) and sample.special is None
         if form == "in-place-overlap":
-            return _can_alias(op, sample) and len(operands) == 2 and shape != () and 0 not in shape and sample.special is None
+            return (
+                _can_alias(op, sample)
+                and len(operands) == 2
+                and shape != ()
+                and 0 not in shape
+                and sample.special is None
+            )
         if form in ("in-place-shared", "in-place-stepped"):
             return context.capabilities.strides and len(shape) > 0 and shape[0] > 1 and 0 not in shape
         return True
@@ -142,7 +153,9 @@ def run(case: Case, context: Context) -> Outcome:
 
 
 def _target_layout(case: Case) -> tuple[str, ...] | None:
-    layout = {"in-place-stepped": "stepped", "in-place-view": "offset", "in-place-shared": "expanded-first"}.get(case.form)
+    layout = {"in-place-stepped": "stepped", "in-place-view": "offset", "in-place-shared": "expanded-first"}.get(
+        case.form
+    )
     return None if layout is None else (layout,) + (CONTIGUOUS,) * (len(case.shapes) - 1)
 
 
@@ -260,7 +273,9 @@ def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
     return contiguous_strides(shape)
 
 
-def _call_on(context: Context, op: Op, sample: Sample, tested: dtype, placed: list[Placed], what: str, case: Case) -> Call:
+def _call_on(
+    context: Context, op: Op, sample: Sample, tested: dtype, placed: list[Placed], what: str, case: Case
+) -> Call:
     """A call on operands made by hand."""
     from ..values import substitute
 

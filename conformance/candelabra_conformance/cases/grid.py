@@ -68,7 +68,11 @@ def numbers_fit(op: Op, sample: Sample, kind: dtype) -> bool:
     info = np.iinfo(kind.numpy)
     named = [(op.params[i], v) for i, v in enumerate(sample.args) if i < len(op.params)]
     named += [(op.params[op.index[k]], v) for k, v in sample.kwargs.items() if k in op.index]
-    numbers = [v for p, v in named if ("Number" in p.annotation or "float" in p.annotation) and isinstance(v, (int, float)) and v == v]
+    numbers = [
+        v
+        for p, v in named
+        if ("Number" in p.annotation or "float" in p.annotation) and isinstance(v, (int, float)) and v == v
+    ]
     return all(info.min <= v <= info.max for v in numbers)
 
 
@@ -78,10 +82,10 @@ def dtypes_of(op: Op) -> list[dtype]:
     tested = [t for t in _dtype.ALL if any(admits(op, i, t) for i in range(len(samples)))]
     free = any(o.dtype is None and o.values is None for s in samples for o in operands_of(s))
     listed = any(s.dtypes for s in samples)
-    if not free and not listed:
-        tested = tested[:1]  # every operand has a dtype of its own: the one under test makes no difference
     order = {name: i for i, name in enumerate(PREFERRED)}
-    return sorted(tested, key=lambda t: order.get(t.name, len(order)))
+    tested.sort(key=lambda t: order.get(t.name, len(order)))
+    # Where every operand has a dtype of its own, the one under test makes no difference.
+    return tested if free or listed else tested[:1]
 
 
 def generate(op: Op | None, context: Context) -> Iterator[Case]:
@@ -207,7 +211,9 @@ def variants(op: Op, tested: dtype) -> Iterable[Case]:
     free = [
         i
         for i, s in enumerate(samples)
-        if admits(op, i, tested) and s.special is None and any(_is_free(op, s, w, o) for w, o in enumerate(operands_of(s)))
+        if admits(op, i, tested)
+        and s.special is None
+        and any(_is_free(op, s, w, o) for w, o in enumerate(operands_of(s)))
     ]
     if not free:
         return

@@ -45,7 +45,9 @@ def generate(op: Op | None, context: Context) -> Iterator[Case]:
                 if layout != CONTIGUOUS and applies(layout, shape) and context.capabilities.strides:
                     yield make_case(RUNTIME, "runtime", kind.name, "copy-layout", shapes=(shape,), layouts=(layout,))
                     if not LAYOUTS[layout].shares:
-                        yield make_case(RUNTIME, "runtime", kind.name, "write-layout", shapes=(shape,), layouts=(layout,))
+                        yield make_case(
+                            RUNTIME, "runtime", kind.name, "write-layout", shapes=(shape,), layouts=(layout,)
+                        )
         for target in _dtype.ALL:
             yield make_case(RUNTIME, "runtime", kind.name, f"cast-to-{target.name}", shapes=((40,),))
     for form in ONCE:
@@ -97,7 +99,9 @@ def allocate(context: Context, kind: dtype, shape: Shape) -> None:
     backend.write(handle, backend.from_host(array, index))
     expect_bits(host(tensor), array, "written memory")
     if context.backend.handle_type is not None:
-        check(type(handle) is context.backend.handle_type, f"handle is a {type(handle).__name__}, not the declared type")
+        check(
+            type(handle) is context.backend.handle_type, f"handle is a {type(handle).__name__}, not the declared type"
+        )
 
 
 def round_trip(context: Context, kind: dtype, shape: Shape) -> None:
@@ -150,7 +154,10 @@ def described(context: Context, kind: dtype, shape: Shape) -> None:
     expected = (shape, len(shape), count, kind.itemsize, count * kind.itemsize, context.device)
     check(facts == expected, f"a tensor says {facts} of itself, expected {expected}")
     check(tensor.untyped_storage().nbytes() >= count * kind.itemsize, "the storage is smaller than its elements")
-    check(isinstance(repr(tensor), str) and kind.name.split("_")[0] in repr(tensor) or kind.name in _UNNAMED, "repr hides the dtype")
+    check(
+        (isinstance(repr(tensor), str) and kind.name.split("_")[0] in repr(tensor)) or kind.name in _UNNAMED,
+        "repr hides the dtype",
+    )
 
 
 # Dtypes a printed tensor does not name, because its numbers say it.
@@ -219,7 +226,9 @@ def write_layout(context: Context, kind: dtype, shape: Shape, layout: str) -> No
         placed = place(pattern(kind, shape), context.kind(kind), layout)
         source = pattern(kind, source_shape, 6)
         context.backend.write(placed.tensor._array, fresh(source, context.kind(kind))._array)
-        expect_bits(host(placed.tensor), np.array(np.broadcast_to(source, shape), order="C"), f"written from {source_shape}")
+        expect_bits(
+            host(placed.tensor), np.array(np.broadcast_to(source, shape), order="C"), f"written from {source_shape}"
+        )
         check_gaps(placed)
 
 
@@ -239,7 +248,9 @@ def cast_values(source: dtype, target: dtype) -> Array:
     if source.category == _dtype.INTEGRAL:
         info = np.iinfo(source.numpy)
         wraps = target.category == _dtype.INTEGRAL
-        edges = [info.min, info.max, info.min + 1, info.max - 1] if wraps or target.category >= _dtype.FLOATING else [0, 1]
+        edges = (
+            [info.min, info.max, info.min + 1, info.max - 1] if wraps or target.category >= _dtype.FLOATING else [0, 1]
+        )
         if target.is_storage_only:
             edges = [0, 1]
         low = max(low, int(info.min))
@@ -271,7 +282,9 @@ def run_cast(source: dtype, target: dtype, context: Context) -> Outcome:
     wide: Any = array.astype(np.float32).astype(np.float64) if host_dtype(source) != source.numpy else array
     if target.category < _dtype.COMPLEX and source.category == _dtype.COMPLEX and target is not _dtype.bool_:
         wide = wide.real
-    want = wide != 0 if target is _dtype.bool_ else nearest(np.trunc(wide) if _truncates(source, target) else wide, target)
+    want = (
+        wide != 0 if target is _dtype.bool_ else nearest(np.trunc(wide) if _truncates(source, target) else wide, target)
+    )
     if source is target:
         check(result is tensor, "a cast to the tensor's own dtype is the tensor itself")
     expect = tolerances.compare(host(result), want, target, "cast")
@@ -333,14 +346,21 @@ def views_share(context: Context) -> None:
     array = np.arange(24).astype(kind.dtype.numpy)
     base = fresh(array, kind)
     view = make_view(kind.backend.view(base._array, (3, 2), (8, 3), 1), kind, base)
-    expect_bits(host(view), np.lib.stride_tricks.as_strided(array[1:], (3, 2), [8 * array.itemsize, 3 * array.itemsize]), "the view")
+    expect_bits(
+        host(view),
+        np.lib.stride_tricks.as_strided(array[1:], (3, 2), [8 * array.itemsize, 3 * array.itemsize]),
+        "the view",
+    )
     kind.backend.write(view._array, fresh(np.zeros((3, 2), kind.dtype.numpy), kind)._array)
     want = array.copy()
     want[[1, 4, 9, 12, 17, 20]] = 0
     expect_bits(host(base), want, "the base after a write through its view")
     kind.backend.write(base._array, fresh(array, kind)._array)
     expect_bits(host(view)[0], array[[1, 4]], "the view after a write to its base")
-    check(view.storage_offset() == 1 or not kind.backend.data_ptr(base._array), f"storage offset is {view.storage_offset()}, expected 1")
+    check(
+        view.storage_offset() == 1 or not kind.backend.data_ptr(base._array),
+        f"storage offset is {view.storage_offset()}, expected 1",
+    )
 
 
 def indexes(context: Context) -> None:
@@ -348,7 +368,14 @@ def indexes(context: Context) -> None:
     kind = _any_kind(context)
     array = np.arange(60).reshape(3, 4, 5).astype(kind.dtype.numpy)
     tensor = fresh(array, kind)
-    keys = [(1,), (slice(1, 3),), (Ellipsis, 2), (None, slice(None), 1), (slice(0, 3, 2), slice(3, 1), None, Ellipsis), (2, 3, 4)]
+    keys: list[Any] = [
+        (1,),
+        (slice(1, 3),),
+        (Ellipsis, 2),
+        (None, slice(None), 1),
+        (slice(0, 3, 2), slice(3, 1), None, Ellipsis),
+        (2, 3, 4),
+    ]
     for key in keys:
         got = make_tensor(kind.backend.basic_index(tensor._array, key), kind)
         expect_bits(host(got), np.array(array[key], order="C"), f"index {key}")

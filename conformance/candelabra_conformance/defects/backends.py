@@ -163,7 +163,9 @@ class WritesGaps(Undamaged):
         super().write(target, source)
         flat, start = whole(target), first_place(target)
         if target.size and not target.flags.c_contiguous and all(target.strides):
-            last = start + sum((n - 1) * s // target.itemsize for n, s in zip(target.shape, target.strides, strict=True))
+            last = start + sum(
+                (n - 1) * s // target.itemsize for n, s in zip(target.shape, target.strides, strict=True)
+            )
             keep = np.array(target)
             flat[start : last + 1] = keep.reshape(-1)[0]
             super().write(target, keep)
@@ -304,7 +306,9 @@ class IntegersThroughFloat(Undamaged):
 
     damages: ClassVar = dict.fromkeys(
         ("neg", "abs"),
-        lambda kernel, kind: (lambda input: kernel(input.astype(np.float32)).astype(np.int64)) if kind is _dtype.int64 else kernel,
+        lambda kernel, kind: (
+            (lambda input: kernel(input.astype(np.float32)).astype(np.int64)) if kind is _dtype.int64 else kernel
+        ),
     )
 
 
@@ -343,7 +347,11 @@ class AccumulatesNarrow(Undamaged):
 
 
 def _ten_bits(array: Array) -> Array:
-    return (array.view(np.int32) & ~0x1FFF).view(np.float32) if array.dtype == np.float32 and array.flags.c_contiguous else array
+    return (
+        (array.view(np.int32) & ~0x1FFF).view(np.float32)
+        if array.dtype == np.float32 and array.flags.c_contiguous
+        else array
+    )
 
 
 @planted("matmul")
@@ -358,7 +366,11 @@ class FlushesSubnormals(Undamaged):
     """Subnormal results are zero, and the capabilities say nothing of it."""
 
     damages: ClassVar = {
-        "mul": after(lambda r, *a: np.where(np.abs(r) < np.finfo(r.dtype).tiny, r * 0, r) if np.asarray(r).dtype.kind == "f" else r)
+        "mul": after(
+            lambda r, *a: (
+                np.where(np.abs(r) < np.finfo(r.dtype).tiny, r * 0, r) if np.asarray(r).dtype.kind == "f" else r
+            )
+        )
     }
 
 
@@ -371,7 +383,12 @@ class TruncatesCasts(Undamaged):
         def wrong(input: Array, target: dtype) -> Any:
             if target is not _dtype.bfloat16 or input.dtype != np.float32:
                 return kernel(input, target)
-            return (np.ascontiguousarray(input).view(np.uint32) >> 16).astype(np.uint16).view(target.numpy).reshape(input.shape)
+            return (
+                (np.ascontiguousarray(input).view(np.uint32) >> 16)
+                .astype(np.uint16)
+                .view(target.numpy)
+                .reshape(input.shape)
+            )
 
         return wrong
 
@@ -383,7 +400,11 @@ class RoundsHalfUp(Undamaged):
     """Halves are rounded up instead of to even."""
 
     damages: ClassVar = {
-        "round": lambda kernel, kind: lambda input, *rest: np.floor(input + input.dtype.type(0.5)) if input.dtype.kind == "f" else kernel(input, *rest)
+        "round": lambda kernel, kind: (
+            lambda input, *rest: (
+                np.floor(input + input.dtype.type(0.5)) if input.dtype.kind == "f" else kernel(input, *rest)
+            )
+        )
     }
 
 
@@ -393,9 +414,11 @@ class DividesTowardsZero(Undamaged):
 
     damages: ClassVar = {
         "floor_divide": lambda kernel, kind: (
-            lambda a, b: np.where(np.equal(b, 0), kernel(a, b), np.trunc(np.divide(a, b)).astype(a.dtype))
-            if kind in (_dtype.int32, _dtype.int64)
-            else kernel(a, b)
+            lambda a, b: (
+                np.where(np.equal(b, 0), kernel(a, b), np.trunc(np.divide(a, b)).astype(a.dtype))
+                if kind in (_dtype.int32, _dtype.int64)
+                else kernel(a, b)
+            )
         )
     }
 
@@ -419,7 +442,9 @@ class BroadcastsFirstElement(Undamaged):
     """A smaller second operand counts by its first element."""
 
     damages: ClassVar = {
-        "add": lambda kernel, kind: lambda a, b: kernel(a, b.reshape(-1)[:1] if isinstance(b, np.ndarray) and b.size and b.ndim < a.ndim else b)
+        "add": lambda kernel, kind: (
+            lambda a, b: kernel(a, b.reshape(-1)[:1] if isinstance(b, np.ndarray) and b.size and b.ndim < a.ndim else b)
+        )
     }
 
 
@@ -443,7 +468,9 @@ class ClampsIndices(Undamaged):
 
     damages: ClassVar = {
         "index_select": lambda kernel, kind: (
-            lambda input, dim, index: np.take(input, np.atleast_1d(index), axis=dim, mode="clip") if input.ndim else kernel(input, dim, index)
+            lambda input, dim, index: (
+                np.take(input, np.atleast_1d(index), axis=dim, mode="clip") if input.ndim else kernel(input, dim, index)
+            )
         )
     }
 
@@ -573,7 +600,9 @@ class SupportsNothing(Undamaged):
 class ComputesUnstored(Undamaged):
     """A dtype is computed in that is not stored."""
 
-    capabilities = dataclasses.replace(Undamaged.capabilities, dtypes=Undamaged.capabilities.dtypes - {_dtype.complex64})
+    capabilities = dataclasses.replace(
+        Undamaged.capabilities, dtypes=Undamaged.capabilities.dtypes - {_dtype.complex64}
+    )
 
 
 @planted("exp")
@@ -585,7 +614,8 @@ class HidesFallback(Undamaged):
 
         from candelabra.dispatcher import _fallback
 
-        _fallback.active_ledger = ContextVar("fallback_ledger", default=_fallback.Ledger())
+        ledger = _fallback.Ledger()
+        _fallback.active_ledger = ContextVar("fallback_ledger", default=ledger)
 
     def kernel(self, op: str, dtype: dtype) -> Kernel | None:
         return None if op == "exp" else super().kernel(op, dtype)

@@ -120,7 +120,9 @@ class Backend(ABC):
         """Kernels by op name. Each takes its op's kernel parameters, by position, and returns a handle or a tuple.
 
         A kernel may carry `specialize`, a function of the same arguments that returns a callable of the operands alone
-        for calls with operands of these shapes and these attributes, or None: calls that repeat then save the rest.
+        for calls with operands of these shapes and these attributes, or None: calls that repeat then save the rest. It
+        may carry `into`, a function of the same arguments that writes the result over the first operand: in-place forms
+        then copy nothing.
         """
 
     # -- with defaults -------------------------------------------------------------------------------------------

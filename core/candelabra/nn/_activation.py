@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+# mypy sees the families' functions where functional puts its forms with `inplace=` over them.
+# mypy: disable-error-code="call-arg"
 """Activations, one class each."""
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+# The forms with `inplace=` stand over the families' own functions of the same name, by intent.
+# mypy: disable-error-code="no-redef, call-arg"
 """What layers compute, as functions: the ops of these families, with PyTorch's `inplace=` where it has one.
 
 The families come in whole, so that a new op is a function here without another edit.

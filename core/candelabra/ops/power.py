@@ -38,7 +38,7 @@ def _pow_reference(input: Any, exponent: Any) -> Any:
     if found.kind in "fc":
         return np.power(input, exponent)
     exact = np.vectorize(lambda base, power: _whole_power(int(base), int(power), 8 * found.itemsize), otypes=[object])
-    wrapped = np.asarray(exact(input, exponent), object) % (1 << 8 * found.itemsize)
+    wrapped = np.asarray(exact(input, exponent) % (1 << 8 * found.itemsize))
     return wrapped.astype(f"u{found.itemsize}").astype(found)
 
 

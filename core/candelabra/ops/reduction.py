@@ -1155,7 +1155,7 @@ def any(input: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = F
 
     Example:
         >>> cb.any(cb.tensor([[0, 3], [0, 0]]), dim=1)
-        tensor([True, False])
+        tensor([ True, False])
     """
     ...
 
@@ -1191,7 +1191,7 @@ def all(input: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = F
 
     Example:
         >>> cb.all(cb.tensor([[1, 3], [0, 1]]), dim=1)
-        tensor([True, False])
+        tensor([ True, False])
     """
     ...
 

@@ -342,12 +342,23 @@ def ldexp(input: Tensor, other: Tensor | Number) -> Tensor:
 frexp.vjp(input=lambda grad, out: ldexp(grad[0], -out[1]))
 
 
+def _nextafter_reference(input: Any, other: Any) -> Any:
+    dtype = np.result_type(input, other)
+    return np.nextafter(np.asarray(input, dtype), np.asarray(other, dtype))
+
+
 @op(
     dtype=rules.floating_only,
     shape=rules.broadcast,
     grad="none: the distance between neighbours is no function of values",
     samples=lambda: [
-        *binary(-3, 3, scalars=(2.0,)),
+        *[Sample(*s.args, dtypes=("float16", "float32", "float64")) for s in binary(-3, 3, scalars=(2.0,))],
+        Sample(
+            Operand((4,), values=[1.0, -1.0, 1.0, 3.0]),
+            Operand((4,), values=[2.0, -2.0, 0.0, 3.0]),
+            special=[1.0078125, -1.0078125, 0.99609375, 3.0],
+            dtypes=("bfloat16",),
+        ),
         Sample(
             Operand((3,), values=[0.0, nan, 1.0]),
             Operand((3,), values=[-0.0, 1.0, 1.0]),
@@ -356,6 +367,7 @@ frexp.vjp(input=lambda grad, out: ldexp(grad[0], -out[1]))
         ),
     ],
     errors=lambda: [ErrorSample(DTypeError, "needs a floating dtype", Operand((2,)), Operand((2,)), dtype="int64")],
+    reference=_nextafter_reference,
     tolerance="exact",
 )
 def nextafter(input: Tensor | Number, other: Tensor | Number) -> Tensor:

@@ -718,9 +718,7 @@ def _histc_reference(input: Any, bins: int, low: float, high: float) -> Any:
     return np.histogram(flat, bins, (low, high))[0]
 
 
-def _histogram_reference(
-    input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False
-) -> Any:
+def _histogram_reference(input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
     if isinstance(bins, int):  # edges where `linspace` has them
         low, high = (input.min(), input.max()) if range is None else range
         bins = spaced(np, (bins + 1,), *((low - 0.5, high + 0.5) if low == high else (low, high)), _dtype.float64)

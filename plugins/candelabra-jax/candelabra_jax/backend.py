@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from candelabra.dispatcher.backend import Capabilities
+from candelabra.dispatcher.backend import Capabilities, Kernel
 from candelabra_xp.functional import FunctionalBackend, Look
+
+from . import accurate
 
 # Without it JAX would store every 64-bit array in 32 bits.
 jax.config.update("jax_enable_x64", True)
@@ -46,8 +48,19 @@ class JaxBackend(FunctionalBackend):
     def index_of(self, handle: Look) -> int:
         return jax.devices().index(next(iter(handle.cell.array.devices())))
 
+    def own_kernels(self) -> Mapping[str, Kernel]:
+        return {"complex": complex_of, "floor_divide": floor_divide, **accurate.KERNELS}
+
     def put(self, flat: Any, index: Any, values: Any) -> Any:
         return flat.at[index].set(values)
+
+    def seen_as(self, flat: Any, dtype: np.dtype[Any]) -> Any:
+        if flat.dtype.kind == "c":
+            flat = jnp.stack([flat.real, flat.imag], axis=-1).reshape(-1)
+        if dtype.kind != "c":
+            return flat.view(dtype)
+        pairs = flat.view(f"float{4 * dtype.itemsize}")
+        return jax.lax.complex(pairs[0::2], pairs[1::2])
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         fast: Any = jax.jit(function)
@@ -65,3 +78,16 @@ class JaxBackend(FunctionalBackend):
 
     def synchronize(self, index: int) -> None:
         jax.block_until_ready(jax.live_arrays())
+
+
+def complex_of(real: Any, imag: Any) -> Any:
+    """Complex numbers of two parts; `real + 1j * imag` would make nans of infinities."""
+    return jax.lax.complex(*jnp.broadcast_arrays(real, imag))
+
+
+def floor_divide(input: Any, other: Any) -> Any:
+    """As `jnp.floor_divide`, but 0 where an integer is divided by zero, as on other devices."""
+    if jnp.result_type(input).kind not in "iu":
+        return jnp.floor_divide(input, other)
+    nothing = other == 0
+    return jnp.where(nothing, 0, jnp.floor_divide(input, jnp.where(nothing, 1, other)))

@@ -131,7 +131,7 @@ def compare_floats(got: Array, want: Array, kind: dtype, tolerance: str, slack: 
         allowed: Any = budget(tolerance, kind)
         if slack is not None:
             allowed = allowed + np.nan_to_num(
-                np.asarray(slack, dtype=np.float64) / last_place.astype(np.float64), posinf=0
+                np.asarray(slack, dtype=np.float64) / last_place.astype(np.float64), posinf=1e300
             )
         # For an exact class the rounded expectation is the one right answer.
         good = same | (error <= allowed) if tolerance not in ("exact", "cast") else same
@@ -167,7 +167,7 @@ def compare_complex(got: Array, want: Array, kind: dtype, tolerance: str, slack:
         allowed: Any = budget(tolerance, kind)
         if slack is not None:
             allowed = allowed + np.nan_to_num(
-                np.asarray(slack, dtype=np.float64) / last_place.astype(np.float64), posinf=0
+                np.asarray(slack, dtype=np.float64) / last_place.astype(np.float64), posinf=1e300
             )
         measured = np.asarray(error, dtype=np.float64)
     report_unequal(got, want, np.asarray(measured <= allowed), measured, allowed)

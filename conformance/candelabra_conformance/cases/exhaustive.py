@@ -29,7 +29,9 @@ def generate(op: Op | None, context: Context) -> Iterator[Case]:
     if op is None or not context.is_full or not op.is_pointwise or op.is_view or op.reference is None:
         return
     for i, sample in enumerate(samples_of(op.name)):
-        if len(operands_of(sample)) == 1 and sample.special is None and isinstance(sample.args[0], Operand):
+        operands = operands_of(sample)
+        free = len(operands) == 1 and operands[0].dtype is None and operands[0].values is None
+        if free and sample.special is None and isinstance(sample.args[0], Operand):
             for tested in DTYPES:
                 if admits(op, i, tested):
                     yield make_case(op.name, "exhaustive", tested.name, "all-inputs", repr(sample), sample=i)

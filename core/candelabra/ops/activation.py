@@ -27,6 +27,7 @@ __all__ = [
     "glu",
     "hardshrink",
     "hardsigmoid",
+    "hardswish",
     "hardtanh",
     "leaky_relu",
     "leaky_relu_backward",
@@ -904,6 +905,37 @@ def hardsigmoid(input: Tensor) -> Tensor:
 
 
 hardsigmoid.vjp(input=lambda grad, input: where((input > -3) & (input < 3), grad / 6, 0.0))
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=rules.same,
+    samples=lambda: [
+        *unary(-2.9, 2.9, special=[(inf, inf), (nan, nan), (3.0, 3.0), (0.0, 0.0)]),
+        Sample(Operand((4,), values=[-7.0, -3.5, 3.5, 7.0])),
+    ],
+    errors=lambda: [ErrorSample(DTypeError, "needs a floating dtype", Operand((2,)), dtype="int64")],
+    reference=lambda input: input * (np.clip(input + 3, 0, 6) / 6),
+)
+def hardswish(input: Tensor) -> Tensor:
+    """Piecewise quadratic `silu`: 0 up to -3, the input from 3, `x (x + 3) / 6` between.
+
+    Args:
+        input: a floating dtype, shape (*).
+
+    Returns:
+        Shape (*), the dtype of `input`.
+
+    Raises:
+        DTypeError: the dtype is not floating.
+
+    Source: Howard et al. (2019), Searching for MobileNetV3.
+
+    Example:
+        >>> cb.nn.functional.hardswish(cb.tensor([-1.5, 0.0, 3.0]))
+        tensor([-0.3750,  0.0000,  3.0000])
+    """
+    return input * hardsigmoid(input)
 
 
 @op(

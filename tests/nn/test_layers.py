@@ -72,6 +72,7 @@ RECORDED: list[tuple[str, list[Any], list[int], list[float], str]] = [
     ('GLU(0)', [(4, 3)], [2, 3], [1.5587308, 1.21128271], 'GLU(dim=0)'),
     ('Hardshrink(0.3)', [(3, 4)], [3, 4], [6.40881231, 4.11490732], 'Hardshrink(0.3)'),
     ('Hardsigmoid()', [(3, 4)], [3, 4], [1.54814158, 0.681097178], 'Hardsigmoid()'),
+    ('Hardswish()', [(3, 4)], [3, 4], [3.41881264, 2.27283963], 'Hardswish()'),
     ('Hardtanh(-0.4, 0.6)', [(3, 4)], [3, 4], [3.96400861, 0.167035366], 'Hardtanh(min_val=-0.4, max_val=0.6)'),
     ('LeakyReLU(0.2)', [(3, 4)], [3, 4], [4.30588385, 2.74239126], 'LeakyReLU(negative_slope=0.2)'),
     ('LogSigmoid()', [(3, 4)], [3, 4], [2.48271512, 1.88410728], 'LogSigmoid()'),
@@ -243,7 +244,7 @@ def test_gumbel_softmax_hard_is_one_hot_with_a_gradient() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ReLU", "ELU", "SELU", "CELU", "SiLU", "Mish", "Hardtanh", "ReLU6", "LeakyReLU"]
+    "name", ["ReLU", "ELU", "SELU", "CELU", "SiLU", "Mish", "Hardswish", "Hardtanh", "ReLU6", "LeakyReLU"]
 )
 def test_inplace_activation_writes_and_keeps_the_gradient(name: str) -> None:
     values = cb.tensor([-1.5, -0.3, 0.4, 2.0])

@@ -152,6 +152,28 @@ class Hardsigmoid(Module):
         return "inplace=True" if self.inplace else ""
 
 
+class Hardswish(Module):
+    """`x * clamp(x / 6 + 1 / 2, 0, 1)`.
+
+    Args:
+        inplace: write into the input.
+
+    Example:
+        >>> cb.nn.Hardswish()(cb.tensor([-1.0, 2.0])).shape
+        candelabra.Size([2])
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.hardswish(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
 class Hardtanh(Module):
     """`x` between two bounds, else the bound.
 

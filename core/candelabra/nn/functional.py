@@ -123,6 +123,11 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     return _either(_activation.hardsigmoid, inplace, input)
 
 
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """`x * clamp(x / 6 + 1 / 2, 0, 1)`; written over the input when `inplace`."""
+    return _either(_activation.hardswish, inplace, input)
+
+
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """`x` between two bounds, else the bound; written over the input when `inplace`."""
     return _either(_activation.hardtanh, inplace, input, min_val, max_val)

@@ -92,7 +92,7 @@ class XpBackend(Backend):
         return self.xp.empty(shape, dtype=dtype.numpy)
 
     def from_host(self, array: np.ndarray[Any, Any], index: int) -> Handle:
-        return self.xp.array(array)
+        return self.xp.array(array, order="C")
 
     def to_host(self, handle: Handle) -> np.ndarray[Any, Any]:
         return np.asarray(handle)
@@ -135,6 +135,9 @@ class XpBackend(Backend):
 
     def view_kernels(self) -> Mapping[str, Kernel]:
         return view.SHORT_CUTS
+
+    def data_ptr(self, handle: Handle) -> int:
+        return address(handle)
 
 
 def strided(xp: Any, handle: Any, shape: Any, strides: Any, offset: int) -> Any:

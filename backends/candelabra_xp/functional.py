@@ -102,9 +102,13 @@ class FunctionalBackend(XpBackend):
     """Subclass, name the module as `xp`, and say how elements are put into an immutable array.
 
     A module that compiles overrides `compiled`; one with several devices `on_device`, `from_host` and `index_of`.
+
+    Attributes:
+        moved_as: dtypes whose elements the module does not move bit by bit, and those of their size that it does.
     """
 
     handle_type = Look
+    moved_as: Mapping[np.dtype[Any], np.dtype[Any]] = {}
 
     @abstractmethod
     def put(self, flat: Any, index: Any, values: Any) -> Any:
@@ -134,6 +138,9 @@ class FunctionalBackend(XpBackend):
         if steps is None:
             return handle.cell.array
         xp, shape = self.xp, handle.shape
+        if handle.dtype in self.moved_as:
+            moved = self.read(self.view_dtype(handle, self.moved_as[handle.dtype]))
+            return self.seen_as(moved.reshape(-1), handle.dtype).reshape(shape)
         array = self._seen_as(handle.cell.array, handle.dtype)
         moves = arrangement(shape, steps, handle.offset, math.prod(array.shape))
         if moves is not None:
@@ -155,6 +162,9 @@ class FunctionalBackend(XpBackend):
         steps = target.steps
         if steps is None and values.shape == shape:
             cell.array = values
+        elif target.dtype in self.moved_as:
+            bits = self.moved_as[target.dtype]
+            self.write(self.view_dtype(target, bits), self.view_dtype(source, bits))
         elif 0 not in shape:
             array = self._seen_as(old, target.dtype)
             whole = steps is None or (math.prod(shape) == math.prod(array.shape) and is_contiguous(shape, steps))

@@ -145,6 +145,7 @@ def reseed() -> None:
 # -- parameters ----------------------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=4096)
 def params_of(op: Op, sample: Sample) -> list[Param | None]:
     """The parameter each operand of a sample belongs to, in the order of `values.operands_of`."""
     found: list[Param | None] = []
@@ -197,6 +198,7 @@ def meta_tensor(shape: Shape, kind: dtype) -> Tensor:
     return make_tensor(found.backend.allocate(tuple(shape), kind, 0), found)
 
 
+@functools.lru_cache(maxsize=4096)
 def infer(op: Op, sample: Sample, tested: dtype) -> Inferred:
     """Runs a sample on the meta device."""
     args, kwargs = substitute(sample, lambda o: meta_tensor(shape_of(o), dtype_of(o, tested)))

@@ -23,9 +23,21 @@ from .case import Case, Failure, Outcome, Unsupported, check
 from .layouts import CONTIGUOUS, LAYOUTS
 from .oracle import Expectation, Oracle, nearest
 from .precision import Array, bits
-from .values import dtype_of, extremes, generator, operands_of, realize, substitute, wide_integers
+from .values import (
+    dtype_of,
+    extremes,
+    generator,
+    least_normal,
+    operands_of,
+    realize,
+    substitute,
+    wide_integers,
+    without_subnormals,
+)
 
 TIERS = ("quick", "full")
+KEPT = 200
+"""Samples whose values are kept."""
 
 
 @dataclass
@@ -73,6 +85,7 @@ class Context:
         self.tier = tier
         self.dtypes = dtypes
         self.oracle = Oracle()
+        self._values: dict[Any, list[Array]] = {}
         self.trace: list[tuple[str, Any]] | None = None
 
     @property
@@ -109,6 +122,8 @@ class Context:
         rng = generator(*key, variant)
         if variant == "extremes":
             pool = extremes(kind, operand)
+            if not self.capabilities.subnormals:
+                pool = without_subnormals(pool, kind)
             return pool[rng.permutation(max(array.size, pool.size))[: array.size] % pool.size].reshape(array.shape)
         if variant == "nan" and kind.category >= _dtype.FLOATING and key[-1] == 0:
             flat = array.reshape(-1).copy()
@@ -215,6 +230,8 @@ class Context:
                     want = nearest(want, own_kind)
                     units = _units(want, own_kind, call.op.tolerance)
                     slack = units if slack is None else slack if units is None else slack + units
+            if not self.capabilities.subnormals and part.dtype.category >= _dtype.FLOATING:
+                slack = least_normal(part.dtype) if slack is None else slack + least_normal(part.dtype)
             got = host(part)
             self.note(f"got {i}", got)
             check(got.dtype == part.dtype.numpy, f"result {i} holds {got.dtype} where its dtype is {part.dtype.name}")

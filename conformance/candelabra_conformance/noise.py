@@ -9,18 +9,21 @@ after Parker 1997).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from candelabra import _dtype
 from candelabra._dtype import dtype
 from candelabra.dispatcher._plugins import register_backend
 from candelabra.dispatcher.backend import BackendInfo, Kernel
 from candelabra.op import ops
 from candelabra_cpu.backend import CPUBackend
 
+from .precision import format_of
 from .values import generator
 
 QUIET = "conformance_oracle"
@@ -28,7 +31,7 @@ LOUD = "conformance_noise"
 STRENGTH = {"rounded": 1.0, "elementwise": 4.0, "special": 8.0, "accumulation": 1.0}
 """Largest error of a primitive, in units of roundoff, by its tolerance class; the others are exact."""
 
-state: dict[str, Any] = {"unit": 0.0, "rng": None}
+state: dict[str, Any] = {"unit": 0.0, "floor": 0.0, "rng": None}
 
 
 class LoudBackend(CPUBackend):
@@ -112,15 +115,16 @@ def magnitudes(kernel: Callable[..., Any], args: tuple[Any, ...]) -> Any:
 
 
 def moved(result: Any, scale: Any, strength: float) -> Any:
-    """`result` with noise on each finite element; zeros of no magnitude stay."""
+    """`result` with noise on each finite element, by its size and by the spacing of subnormal numbers; zeros stay."""
     array = np.asarray(result)
     if array.dtype.kind not in "fc":
         return result
     size = np.abs(array) if scale is None else np.maximum(np.abs(array), scale)
     rng = state["rng"]
-    step = rng.uniform(-1, 1, array.shape) * size * (strength * state["unit"])
+    reach = np.where(size == 0, 0, size * (strength * state["unit"]) + state["floor"])
+    step = rng.uniform(-1, 1, array.shape) * reach
     if array.dtype.kind == "c":
-        step = step + 1j * rng.uniform(-1, 1, array.shape) * size * (strength * state["unit"])
+        step = step + 1j * rng.uniform(-1, 1, array.shape) * reach
     with np.errstate(all="ignore"):
         return (array + np.where(np.isfinite(step), step, 0)).astype(array.dtype)
 
@@ -131,11 +135,18 @@ def noise(unit: float, run: int) -> Iterator[None]:
 
     float64's own roundoff is doubled: less would be lost when the moved result is rounded itself.
     """
-    state.update(unit=max(unit, 2.0**-52), rng=generator("noise", run))
+    state.update(unit=max(unit, 2.0**-52), floor=half_subnormal(unit), rng=generator("noise", run))
     try:
         yield
     finally:
-        state.update(unit=0.0, rng=None)
+        state.update(unit=0.0, floor=0.0, rng=None)
+
+
+@functools.cache
+def half_subnormal(unit: float) -> float:
+    """Half the spacing of subnormal numbers in the format with this unit roundoff."""
+    forms = [format_of(t) for t in _dtype.COMPUTABLE if t.is_floating_point]
+    return next((2.0 ** (f.low - f.digits) / 2 for f in forms if f.unit == unit), 0.0)
 
 
 DEVICES = (QUIET, LOUD)

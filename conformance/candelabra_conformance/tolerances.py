@@ -42,6 +42,8 @@ ELEMENTWISE = {
 SPECIAL = 16.0
 """Units in the last place of the class `special`; one in 16-bit floats, which compute in float32."""
 
+_MOST = float(np.finfo(np.float64).max)
+
 SPREAD = 5.0
 """How many times the root mean square deviation of the noisy runs is allowed."""
 
@@ -131,7 +133,7 @@ def compare_floats(got: Array, want: Array, kind: dtype, tolerance: str, slack: 
         allowed: Any = budget(tolerance, kind)
         if slack is not None:
             allowed = allowed + np.nan_to_num(
-                np.asarray(slack, dtype=np.float64) / last_place.astype(np.float64), posinf=1e300
+                np.asarray(slack, dtype=np.float64) / last_place.astype(np.float64), posinf=_MOST
             )
         # For an exact class the rounded expectation is the one right answer.
         good = same | (error <= allowed) if tolerance not in ("exact", "cast") else same
@@ -167,7 +169,7 @@ def compare_complex(got: Array, want: Array, kind: dtype, tolerance: str, slack:
         allowed: Any = budget(tolerance, kind)
         if slack is not None:
             allowed = allowed + np.nan_to_num(
-                np.asarray(slack, dtype=np.float64) / last_place.astype(np.float64), posinf=1e300
+                np.asarray(slack, dtype=np.float64) / last_place.astype(np.float64), posinf=_MOST
             )
         measured = np.asarray(error, dtype=np.float64)
     report_unequal(got, want, np.asarray(measured <= allowed), measured, allowed)

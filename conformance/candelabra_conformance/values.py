@@ -7,6 +7,7 @@ as the dtype cannot hold them.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from collections.abc import Callable
@@ -21,11 +22,12 @@ from .case import Shape
 from .precision import Array, host_dtype
 
 
-def operands_of(sample: Any) -> list[Operand]:
+@functools.lru_cache(maxsize=4096)
+def operands_of(sample: Any) -> tuple[Operand, ...]:
     """All operands of a sample, in the order `substitute` meets them."""
     found: list[Operand] = []
     substitute(sample, lambda operand: found.append(operand))
-    return found
+    return tuple(found)
 
 
 def substitute(sample: Any, make: Callable[[Operand], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -190,6 +192,19 @@ def extremes(kind: dtype, operand: Operand) -> Array:
         tiny * eps, -tiny * eps, tiny * (1 - eps), form.largest, -form.largest, np.nan, np.inf, -np.inf,
     ]  # fmt: skip
     return np.array(real, dtype=np.float64).astype(host_dtype(kind)).astype(kind.numpy)
+
+
+def least_normal(kind: dtype) -> float:
+    """The smallest normal number of the dtype in which kernels of a floating dtype compute."""
+    return 2.0**-1022 if kind.to_real().itemsize == 8 else 2.0**-126
+
+
+def without_subnormals(pool: Array, kind: dtype) -> Array:
+    """The numbers of a pool that a device without subnormal numbers can compute with."""
+    if kind.category != FLOATING:
+        return pool
+    size = np.abs(pool.astype(np.float64))
+    return pool[(size == 0) | ~(size < least_normal(kind))]
 
 
 def wide_integers(array: Array, kind: dtype, *key: Any) -> Array:

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from candelabra.op import ops
 from candelabra_conformance.case import Result
 from candelabra_conformance.plugin import check
-
-from candelabra.op import ops
 
 LAYOUTS = 8
 """Layouts each op on tensors of two dims or more is to be seen in, unless it asks for contiguous operands."""

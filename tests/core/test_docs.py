@@ -5,12 +5,15 @@ import doctest
 import importlib
 import pkgutil
 import re
+import sys
+import types
 from pathlib import Path
 
 import pytest
 
 import candelabra as cb
 from candelabra.cli import docs
+from candelabra.dispatcher import _plugins, known_backends
 from candelabra.op import ops
 
 ROOT = Path(cb.__file__).parent
@@ -58,7 +61,10 @@ def test_python_blocks_of_documents_run(path):
     text = (PROJECT / path).read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)
     assert blocks
-    names = {"cb": cb}
+    module = sys.modules["document"] = types.ModuleType("document")  # a backend is loaded from a module, by name
+    names = vars(module)
+    names["cb"] = cb
+    known = set(known_backends())
     exec("import math, numpy as np\nfrom candelabra import Tensor\nfrom candelabra.op import op, rules\n"
          "from candelabra.testing.samples import unary", names)  # fmt: skip
     try:
@@ -67,6 +73,10 @@ def test_python_blocks_of_documents_run(path):
                 exec(compile(block, path, "exec"), names)
     finally:
         ops.pop("log_cosh", None)
+        del sys.modules["document"]
+        for name in set(known_backends()) - known:
+            _plugins._found.pop(name)
+            _plugins._loaded.pop(name, None)
 
 
 def test_every_op_has_a_reference_section(tmp_path):

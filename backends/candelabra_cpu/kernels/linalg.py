@@ -21,14 +21,6 @@ def matmul(input: Any, other: Any) -> Any:
     return np.matmul(_blas_ready(input), _blas_ready(other))
 
 
-def _matmul_of_these(input: Any, other: Any) -> Any:
-    """`matmul` for operands of these shapes: of two matrices, the method itself."""
-    return np.ndarray.dot if input.ndim == other.ndim == 2 else None
-
-
-matmul.specialize = _matmul_of_these  # type: ignore[attr-defined]
-
-
 def _blas_ready(value: Any) -> Any:
     """A stack of matrices BLAS can walk: unit stride in one of the last two dims; else matmul multiplies by itself."""
     if value.ndim < 3 or value.dtype.char not in _BLAS:
@@ -42,6 +34,10 @@ def _blas_ready(value: Any) -> Any:
 
 
 def linear(input: Any, weight: Any, bias: Any) -> Any:
+    if input.ndim == 2 and bias is not None and weight.ndim == 2:
+        out = input.dot(weight.T)
+        out += bias
+        return out
     if input.ndim > 2:
         *lead, k = input.shape
         out = input.reshape(-1 if k else int(np.prod(lead)), k).dot(weight.T).reshape(*lead, *weight.shape[:-1])

@@ -15,8 +15,11 @@ def _plain(input: Any, target: Any, weight: Any, ignore_index: int) -> bool:
     """Whether each row counts once: a matrix, no weights, and no target that is ignored or wrong."""
     if input.ndim != 2 or weight is not None or not target.size:
         return False
-    low, high = np.minimum.reduce(target), np.maximum.reduce(target)
-    return low >= 0 and high < input.shape[1] and not low <= ignore_index <= high
+    classes = input.shape[1]
+    if 0 <= ignore_index < classes:
+        return False
+    # Read without a sign, a negative target is a large one: a single look finds both kinds of wrong ones.
+    return bool(np.maximum.reduce(target.view(f"u{target.itemsize}")) < classes)
 
 
 def cross_entropy(input: Any, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:

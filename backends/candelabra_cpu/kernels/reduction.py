@@ -65,7 +65,7 @@ def _sum_blas(input: Any, dim: Any, keepdim: bool) -> Any:
     if width >= 4:
         part = (input.reshape(-1, width) @ np.ones(width, input.dtype)).reshape(shape[:inner])
         rest = tuple([d for d in dim if d < inner])
-    elif height >= 4:
+    elif height >= 4 and input.size < 64 * height:  # wide rows are added as whole vectors, faster than any product
         part = _down(input.reshape(height, -1)).reshape(shape[outer:])
         rest = tuple([d - outer for d in dim if d >= outer])
     else:

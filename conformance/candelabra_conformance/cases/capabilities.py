@@ -20,10 +20,10 @@ from ..case import RUNTIME, Case, Failure, Outcome, check, make_case
 from ..context import Context
 from ..layouts import CONTIGUOUS
 from ..precision import bits
-from ..values import dtype_of, operands_of, realize, substitute
+from ..values import dtype_of, least_normal, operands_of, realize, substitute
 from .grid import dtypes_of
 
-FACTS = ("reasons-name-ops", "kernels-name-ops", "compute-within-storage", "max-rank", "something-works")
+FACTS = ("reasons-name-ops", "kernels-name-ops", "compute-within-storage", "max-rank", "subnormals", "something-works")
 
 
 def generate(op: Op | None, context: Context) -> Iterator[Case]:
@@ -96,6 +96,19 @@ def run_lacking(case: Case, context: Context) -> Outcome:
     raise Failure(f"declared unsupported ({context.capabilities.reason[op.name]}), but it works")
 
 
+def takes_subnormals_for_zeros(context: Context) -> bool:
+    """Whether a product loses a subnormal number in any floating dtype of the device, or there are no products."""
+    for kind in (_dtype.float32, _dtype.float64):
+        if kind in context.capabilities.compute_dtypes:
+            tensor = fresh(np.array([least_normal(kind) / 4]).astype(kind.numpy), context.kind(kind))
+            try:
+                if host(tensor * 1.0)[0] == 0:
+                    return True
+            except MissingKernelError:
+                return True
+    return False
+
+
 def check_fact(fact: str, context: Context) -> None:
     """One claim about the whole backend."""
     has = context.capabilities
@@ -105,7 +118,9 @@ def check_fact(fact: str, context: Context) -> None:
         check(all(str(text).strip() for text in has.reason.values()), "a reason is empty")
     elif fact == "kernels-name-ops":
         # A name with an underscore behind is the form of an op that writes over its operands.
-        unknown = sorted(name for name in context.backend.kernels() if name not in ops and name.removesuffix("_") not in ops)
+        unknown = sorted(
+            name for name in context.backend.kernels() if name not in ops and name.removesuffix("_") not in ops
+        )
         check(not unknown, f"kernels serve no declared op: {unknown}")
     elif fact == "compute-within-storage":
         extra = sorted(t.name for t in has.compute_dtypes - has.dtypes)
@@ -119,6 +134,8 @@ def check_fact(fact: str, context: Context) -> None:
             check(
                 tuple(tensor.shape) == shape and bits(host(tensor)) == bits(array), f"rank {has.max_rank} was not kept"
             )
+    elif fact == "subnormals":
+        check(has.subnormals or takes_subnormals_for_zeros(context), "declared to lack subnormal numbers, but keeps them")
     elif fact == "something-works":
         check(bool(has.dtypes) and bool(has.compute_dtypes), "no dtype is declared: a backend of nothing earns nothing")
         check(bool(context.backend.kernels()), "the backend offers no kernel at all")

@@ -36,6 +36,7 @@ SMALL = 600
 """Elements past which a sample is not the first choice for a layout."""
 
 
+@functools.lru_cache(maxsize=4096)
 def shapes_of(sample: Sample) -> tuple[Shape, ...]:
     """Shapes of the operands, for ids."""
     return tuple(shape_of(o) for o in operands_of(sample))

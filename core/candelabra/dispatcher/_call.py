@@ -33,13 +33,51 @@ def entry(op: Op) -> Callable[..., Any]:
         return _factory_entry(op)
     if op.is_pointwise and len(op.kernel_params) == 1:
         return _unary_entry(op)
-    if op.is_pointwise and len(op.kernel_params) == 2 and op.operands == (0, 1):
+    if (op.is_pointwise or op.kernel_checks) and len(op.kernel_params) == 2 and op.operands == (0, 1):
         return _binary_entry(op)
     if op.operands == (0,) and not op.has_lists:
         return _single_entry(op)
     if op.operands == (0,) and op.params[0].is_list:
         return _list_entry(op)
+    if op.operands == (0, 1, 2) and len(op.kernel_params) == len(op.params) == 3 and not op.has_lists:
+        return _triple_entry(op, _general_entry(op))
     return _general_entry(op)
+
+
+def _triple_entry(op: Op, general: Callable[..., Any]) -> Callable[..., Any]:
+    """For three operands and nothing else, all of one kind, as `linear`: remembered by kind and shapes."""
+    find: Any = op.table.get  # as in _unary_entry
+    rules = op.rules
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            return general(*args, **kwargs)
+        try:
+            first, second, third = args
+            kind = first._kind
+            if second._kind is not kind or third._kind is not kind:
+                return general(*args)
+            one, two, three = first._array, second._array, third._array
+            kernel, result_kind = find((kind, one.shape, two.shape, three.shape))
+            array = kernel(one, two, three)
+        except Exception:  # an operand left out, nothing remembered, or a kernel that refuses
+            return general(*args)
+        if type(array) is not kind.handle_type:
+            array = kind.backend.wrap(array, result_kind.dtype)
+        result: Tensor = new(Tensor)
+        result._array = array
+        result._kind = result_kind
+        result._node = None
+        result._storage = None
+        result._base = None
+        if first._node is not None or second._node is not None or third._node is not None:
+            if grad_enabled.get():
+                if not rules:
+                    return general(*args)
+                record(op, args, result)
+        return result
+
+    return call
 
 
 def _unary_entry(op: Op) -> Callable[..., Any]:
@@ -260,7 +298,7 @@ def _view_entry(op: Op) -> Callable[..., Any]:
             array = backend.view(handle, *op.geometry(handle.shape, backend.strides(handle), *attributes))
         out = make_view(array, kind, input)
         if input._node is not None and rules and grad_enabled.get():
-            record(op, (input, *attributes), out)
+            record_pair(op, input, None, out, kind, attributes)
         return out
 
     return call

@@ -56,11 +56,16 @@ def remember(
         public: the arguments as bound; `given` as normalised by the front; `args` as cast, the kernel's.
         key: where the entry looks for a plan; None when the call cannot have one.
     """
-    if op.is_pointwise and len(op.operands) == len(op.kernel_params) <= 2 and type(results) is not tuple:
+    is_table = op.is_pointwise or op.kernel_checks
+    if is_table and len(op.operands) == len(op.kernel_params) <= 2 and type(results) is not tuple:
         _remember_kernel(op, public, given, args, kind, compute, kernel, results)
     elif key is not None and not any(
         a is not b and isinstance(b, (Tensor, list)) for a, b in zip(given, args, strict=True)
     ):
+        if op.operands == (0, 1, 2) and _is_triple(public, args, kind) and type(results) is not tuple:
+            if len(op.table) >= LIMIT:
+                op.table.clear()
+            op.table[(kind, *(t._array.shape for t in args))] = (kernel, kind.with_dtype(results))
         plan = make_plan(op, public, args, kind, kernel, results)
         if plan is not None:
             add_plan(op, key, plan)
@@ -71,6 +76,12 @@ def holds_tensor(attribute: Any) -> bool:
     return isinstance(attribute, Tensor) or (
         isinstance(attribute, (tuple, list)) and any(isinstance(v, Tensor) for v in attribute)
     )
+
+
+def _is_triple(public: tuple[Any, ...], args: tuple[Any, ...], kind: Kind) -> bool:
+    """Whether a call was three tensors of one kind, which the kernel got as they were."""
+    given = len(public) == len(args) == 3 and all(p is a for p, a in zip(public, args, strict=True))
+    return given and all(isinstance(t, Tensor) and t._kind is kind for t in args)
 
 
 def add_plan(op: Op, key: Any, plan: Any) -> None:

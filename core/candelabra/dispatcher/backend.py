@@ -72,6 +72,8 @@ class Capabilities:
         asynchronous: kernels may return before the work is done.
         deterministic: the same call gives the same bits, run after run.
         max_rank: largest number of dims.
+        subnormals: numbers nearer to zero than the smallest normal one are computed with; where False they may count as
+            zeros, operands as well as results.
         reason: by op, why it is declared unsupported.
     """
 
@@ -84,6 +86,7 @@ class Capabilities:
     asynchronous: bool = False
     deterministic: bool = True
     max_rank: int = 32
+    subnormals: bool = True
     reason: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -115,6 +115,8 @@ class Op:
         shape = get("shape")
         self.shape: Callable[..., Any] | None = shape(self.name) if shape in NAMED else shape
         self.is_pointwise = shape in POINTWISE and self.dtype is not None and not self.has_lists
+        # Kernels refuse the shapes the rule refuses, and the result's shape is theirs: calls need no look at shapes.
+        self.kernel_checks: bool = get("kernel_checks", False)
         self.moves_data: bool = get("moves_data", False)
         self.is_view: bool = get("geometry") is not None or get("is_view", False)
         self.geometry: Any = get("geometry")
@@ -332,6 +334,7 @@ def op(**options: Any) -> Callable[[Callable[P, R]], OpFunction[P, R]]:
         variadic: name of a parameter that may be given as loose ints.
         geometry: for a view op: (shape, strides, *attributes) -> (shape, strides, offset).
         host_kernel: for a factory: (backend, *args, dtype, index) -> handle, from host memory.
+        kernel_checks: True for a primitive of two operands whose kernels raise for every shape the rule refuses.
         moves_data: True for kernels that copy elements and never compute, for storage-only dtypes too.
         grad: "none: reason" for ops without a gradient.
         nondifferentiable: positions of results that carry no gradient.

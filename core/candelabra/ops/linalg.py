@@ -52,6 +52,7 @@ def _matmul_shape(input: Any, other: Any) -> Shape:
 @op(
     dtype=rules.numeric,
     shape=_matmul_shape,
+    kernel_checks=True,
     samples=pairs(
         ((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 2, 3), (3, 4)), ((2, 2, 3), (2, 3, 4)),
         ((2, 1, 2, 3), (4, 3, 2)), ((0, 3), (3, 2)), ((2, 0), (0, 2)), ((33, 65), (65, 17)), ((2, 2, 3), (3,)),

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from candelabra import dtype
 from candelabra.dispatcher.backend import Capabilities, Kernel
 from candelabra_xp.functional import FunctionalBackend, Look
 
@@ -26,20 +27,30 @@ NEEDS_VALUES = (
     jax.errors.TracerIntegerConversionError,
 )
 
+ON_GPU = jax.default_backend() == "gpu"
+
 
 class JaxBackend(FunctionalBackend):
     """All devices of JAX's default platform."""
 
     name = "jax"
     xp = jnp
-    # Scatters add in any order on a GPU.
-    capabilities = Capabilities(asynchronous=True, deterministic=jax.default_backend() == "cpu")
+    # Scatters add in any order on a GPU; elsewhere XLA takes subnormal numbers for zeros.
+    capabilities = Capabilities(asynchronous=True, deterministic=not ON_GPU, subnormals=ON_GPU)
+    # XLA moves this one as float16, which does not keep the bits of a nan.
+    moved_as = {np.dtype(jnp.float8_e5m2): np.dtype("uint8")}
 
     def devices(self) -> Sequence[str]:
         return [f"{device.platform}:{device.id}" for device in jax.devices()]
 
     def on_device(self, index: int) -> AbstractContextManager[Any]:
         return jax.default_device(jax.devices()[index])
+
+    def allocate(self, shape: tuple[int, ...], dtype: dtype, index: int) -> Look:
+        try:
+            return super().allocate(shape, dtype, index)
+        except jax.errors.JaxRuntimeError as error:
+            raise MemoryError(str(error)) from error
 
     def from_host(self, array: np.ndarray[Any, Any], index: int) -> Look:
         # JAX may take the memory over: it gets its own.

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from candelabra import _dtype
-from candelabra.dispatcher.backend import Backend, Handle, Kernel
 from candelabra._dtype import dtype
+from candelabra.dispatcher.backend import Backend, Handle, Kernel
 
 from . import (
     activation,

@@ -151,9 +151,7 @@ class FunctionalBackend(XpBackend):
             )(array)
         if 0 in shape:
             return xp.zeros(shape, handle.dtype)
-        take = self._function(
-            ("take", shape), lambda a, place: xp.take(a.reshape(-1), positions(xp, shape, place))
-        )
+        take = self._function(("take", shape), lambda a, place: xp.take(a.reshape(-1), positions(xp, shape, place)))
         return take(array, np.array((handle.offset, *steps)))
 
     def write(self, target: Look, source: Look) -> None:

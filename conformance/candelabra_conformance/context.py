@@ -107,10 +107,17 @@ class Context:
     # -- making a call -----------------------------------------------------------------------------------------------
 
     def values(self, op: Op, index: int, sample: Sample, tested: dtype, variant: str = "plain") -> list[Array]:
-        """Host arrays of a sample's operands."""
-        return [
-            self._value(o, tested, variant, op.name, index, repr(sample), i) for i, o in enumerate(operands_of(sample))
-        ]
+        """Host arrays of a sample's operands; kept for a while, and not to be written to."""
+        key = (op.name, index, tested, variant)
+        found = self._values.get(key)
+        if found is None:
+            if len(self._values) > KEPT:
+                self._values.clear()
+            text = repr(sample)
+            operands = enumerate(operands_of(sample))
+            found = [self._value(o, tested, variant, op.name, index, text, i) for i, o in operands]
+            self._values[key] = found
+        return list(found)
 
     def _value(self, operand: Operand, tested: dtype, variant: str, *key: Any) -> Array:
         kind = dtype_of(operand, tested)

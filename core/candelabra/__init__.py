@@ -10,6 +10,11 @@
 Ops come from the families in `candelabra.ops`: each file's `__all__` is public here, so that a new op needs no other edit.
 """
 
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
+
 from . import autograd as autograd
 from . import dispatcher as dispatcher
 from . import ops as ops
@@ -93,9 +98,9 @@ from .autograd import set_grad_enabled as set_grad_enabled
 from .autograd._modes import is_grad_enabled as is_grad_enabled
 from .autograd._modes import is_inference_mode_enabled as is_inference_mode_enabled
 from .dispatcher import allow_fallback as allow_fallback
-from .ops._names import *
 from .ops import _operators as _operators
 from .ops import _subscript as _subscript
+from .ops._names import *
 from .tensor._creation import as_tensor as as_tensor
 from .tensor._creation import from_numpy as from_numpy
 from .tensor._creation import tensor as tensor

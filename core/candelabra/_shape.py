@@ -52,6 +52,14 @@ def as_shape(op: str, shape: Any) -> Shape:
     return result
 
 
+def as_ints(op: str, name: str, values: Any) -> Shape:
+    """A sequence of ints as a tuple; raises CallError naming the argument for anything else."""
+    try:
+        return tuple([v.__index__() for v in values])
+    except (TypeError, AttributeError):
+        raise CallError(f"{op}: {name} must be ints, got {values!r}") from None
+
+
 def broadcast_shapes(op: str, *shapes: Shape) -> Shape:
     """The common shape of `shapes` under NumPy's broadcasting rule.
 
@@ -93,9 +101,9 @@ def normalize_dims(op: str, dim: Any, ndim: int) -> Shape:
         DimError: one is out of range.
         ShapeError: one is named twice.
     """
-    if dim is None or (not hasattr(dim, "__index__") and len(dim) == 0):
+    if dim is None or (hasattr(dim, "__len__") and not hasattr(dim, "__index__") and len(dim) == 0):
         return tuple(range(ndim))
-    dims = (dim,) if hasattr(dim, "__index__") else dim
+    dims = (dim,) if hasattr(dim, "__index__") or not hasattr(dim, "__iter__") else dim
     result = tuple(normalize_dim(op, d, ndim) for d in dims)
     if len(set(result)) != len(result):
         raise ShapeError(f"{op}: dim must not repeat, got dim={tuple(dims)}")
@@ -138,7 +146,7 @@ def infer_size(op: str, shape: Sequence[int], numel: int) -> Shape:
     Raises:
         ShapeError: more than one -1, a negative size, or a number of elements that does not fit.
     """
-    sizes = tuple(s.__index__() for s in shape)
+    sizes = as_ints(op, "shape", shape)
     if sizes.count(-1) > 1:
         raise ShapeError(f"{op}: only one size may be -1, got {sizes}")
     if any(s < -1 for s in sizes):

@@ -213,7 +213,9 @@ def test_kernel_failure_is_wrapped_with_op_and_operands():
     backend._table["mul"] = broken
     cb.dispatcher._plans.forget()
     try:
-        with pytest.raises(cb.BackendError, match=r"mul: kernel failed with RuntimeError: hardware says no.*\(2,\) float32"):
+        with pytest.raises(
+            cb.BackendError, match=r"mul: kernel failed with RuntimeError: hardware says no.*\(2,\) float32"
+        ):
             cb.ones(2, device="few") * cb.ones(2, device="few")
     finally:
         backend._table["mul"] = kept

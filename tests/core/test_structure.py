@@ -31,12 +31,11 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 def _imports_at_module_level(path):
     """Dotted names of candelabra modules a file imports when it is loaded (not inside functions)."""
     package = ("candelabra", *path.relative_to(ROOT).with_suffix("").parts)
-    base = package if path.name == "__init__.py" else package
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.If):  # if TYPE_CHECKING
             continue
         if isinstance(node, ast.ImportFrom) and node.level:
-            anchor = base[: len(base) - node.level]
+            anchor = package[: len(package) - node.level]
             yield from (
                 ".".join((*anchor, node.module)) if node.module else ".".join((*anchor, alias.name))
                 for alias in node.names

@@ -44,7 +44,9 @@ def run(environment, *args):
 
 
 def test_doctor_lists_the_device_as_ready(environment):
-    rows = {row["name"]: row for row in json.loads(run(environment, "-m", "candelabra", "doctor", "--json"))["backends"]}
+    rows = {
+        row["name"]: row for row in json.loads(run(environment, "-m", "candelabra", "doctor", "--json"))["backends"]
+    }
     assert not rows["jax"]["problem"]
     assert rows["jax"]["devices"]
     assert "candelabra_jax.plugin" in rows["jax"]["source"]

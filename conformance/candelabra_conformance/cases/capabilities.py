@@ -135,7 +135,9 @@ def check_fact(fact: str, context: Context) -> None:
                 tuple(tensor.shape) == shape and bits(host(tensor)) == bits(array), f"rank {has.max_rank} was not kept"
             )
     elif fact == "subnormals":
-        check(has.subnormals or takes_subnormals_for_zeros(context), "declared to lack subnormal numbers, but keeps them")
+        check(
+            has.subnormals or takes_subnormals_for_zeros(context), "declared to lack subnormal numbers, but keeps them"
+        )
     elif fact == "something-works":
         check(bool(has.dtypes) and bool(has.compute_dtypes), "no dtype is declared: a backend of nothing earns nothing")
         check(bool(context.backend.kernels()), "the backend offers no kernel at all")

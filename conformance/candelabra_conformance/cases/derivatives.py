@@ -19,6 +19,7 @@ from candelabra._dtype import dtype, dtype_named
 from candelabra.autograd._engine import grad
 from candelabra.op import Op, ops
 from candelabra.tensor._tensor import Tensor
+from candelabra.testing.samples import Operand
 
 from .. import noise, tolerances
 from ..bridge import flatten, fresh, host, infer, observed, place, reseed, samples_of, witness
@@ -27,7 +28,7 @@ from ..context import Call, Context
 from ..layouts import CONTIGUOUS
 from ..oracle import noisy_spread
 from ..precision import Array, accumulator_unit, format_of
-from ..values import dtype_of, generator, operands_of, substitute
+from ..values import dtype_of, generator, operands_of, shape_of, substitute
 from .grid import admits, allowed_layouts, chosen, legal, shapes_of
 
 SAMPLES = {"quick": 6, "full": 40}
@@ -37,6 +38,8 @@ LIMIT = 60
 STEPS = (1e-5, 1e-4, 1e-6)
 """Steps of the differences: the first that agrees will do, so that neither rounding nor curvature decides."""
 COORDINATES, DIRECTIONS = 5, 3
+IN_PLACE = "grad-in-place"
+"""The op writes over a copy of its first operand, which is a result itself and not a leaf."""
 
 
 def generate(op: Op | None, context: Context) -> Iterator[Case]:
@@ -65,6 +68,10 @@ def generate(op: Op | None, context: Context) -> Iterator[Case]:
         if count > 1:
             for which in _variables(op, i, _dtype.float64):
                 yield case(f"grad-only-{which}", _dtype.float64, i)
+    written = [i for i in smooth if context.capabilities.strides and writes_copy(op, i)]
+    for i in chosen(samples, written, 2, 0):
+        rest = len(operands_of(samples[i])) - 1
+        yield case(IN_PLACE, _dtype.float64, i, ("stepped", *(CONTIGUOUS,) * rest))
     for n, name in enumerate(allowed_layouts(op, context)):
         usable = [i for i in smooth if any(legal(op, samples[i], w, name) for w in range(len(operands_of(samples[i]))))]
         for i in chosen(samples, usable, 1, n):
@@ -93,6 +100,15 @@ def is_smooth(op: Op, index: int, tested: dtype) -> bool:
         return False
     results = [kind for _, kind in infer(op, sample, tested).results or [] if kind.category >= _dtype.FLOATING]
     return all(format_of(kind).unit <= format_of(tested).unit for kind in results)
+
+
+def writes_copy(op: Op, index: int) -> bool:
+    """Whether a sample's in-place form exists, and its first operand is copied when made contiguous."""
+    sample = samples_of(op.name)[index]
+    if not op.is_inplace or not sample.args or not isinstance(sample.args[0], Operand):
+        return False
+    shape, results = shape_of(sample.args[0]), infer(op, sample, _dtype.float64).results
+    return bool(shape) and shape[-1] > 1 and 0 not in shape and results == [(shape, _dtype.float64)]
 
 
 def _size(sample: Any) -> int:
@@ -158,7 +174,10 @@ class Problem:
         pending = iter(placed)
         args, kwargs = substitute(self.sample, lambda _: next(pending).tensor)
         reseed()
-        result = self.op.call(*args, **kwargs)
+        if self.case.form == IN_PLACE:
+            result = getattr(args[0].contiguous(), self.op.name + "_")(*args[1:], **kwargs)
+        else:
+            result = self.op.call(*args, **kwargs)
         outs = [t for t in flatten(result) if isinstance(t, Tensor) and t.dtype.category >= _dtype.FLOATING]
         return outs, variables, placed
 

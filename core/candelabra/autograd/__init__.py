@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reverse-mode differentiation over the recorded graph."""
 
+from . import function as function
 from . import functional as functional
 from . import graph as graph
 from ._engine import backward as backward
@@ -22,6 +23,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "function",
     "functional",
     "grad",
     "gradcheck",

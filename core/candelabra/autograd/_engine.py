@@ -99,6 +99,8 @@ def run(
                 if accumulate:
                     _accumulate(node, grad, create_graph)  # type: ignore[arg-type]
                 continue
+            if needed is not None and not any(edge in needed for edge in node.edges):
+                continue  # what lies behind is not wanted: its rules must not run, nor what they read be freed
             if node.is_output:
                 parent = node.parent  # type: ignore[attr-defined]
                 slots = grads.get(parent)
@@ -265,7 +267,8 @@ def one(tensor: Tensor) -> Tensor:
     handle = _ones.get(kind)
     if handle is None:
         handle = _ones[kind] = ones_like(tensor.detach())._array
-    return make_tensor(handle, kind)  # the leaf of a graph of no ops copies it: see _accumulate
+    # A copy, since hooks and `retain_grad` hand it to the user, who may write into it.
+    return make_tensor(kind.backend.copy(handle), kind)
 
 
 def _listed(value: Any, count: int | None = None) -> list[Any]:
@@ -297,7 +300,7 @@ def backward(
         inputs: leaves to accumulate into; all of them when None.
 
     Raises:
-        AutogradError: a root has no graph, or the graph was freed by an earlier pass.
+        AutogradError: a root has no graph, the graph was freed by an earlier pass, or one of `inputs` is no leaf.
 
     Example:
         >>> x = cb.tensor([1.0, 2.0], requires_grad=True)
@@ -313,11 +316,10 @@ def backward(
     listed = _listed(tensors)
     roots = _roots(listed, _listed(grad_tensors, len(listed)), "backward")
     wanted = None if inputs is None else _nodes_of(_listed(inputs), "backward")
-    retain = create_graph if retain_graph is None else retain_graph
-    captured = run(roots, retain, create_graph, wanted)
-    for node in wanted or ():
-        if not isinstance(node, LeafNode) and node in captured:
-            raise AutogradError(f"backward: inputs must be leaves, got the result of {node.name()}")
+    for found in wanted or ():
+        if not found.is_leaf:
+            raise AutogradError(f"backward: inputs must be leaves, got the result of {found.name()}")
+    run(roots, create_graph if retain_graph is None else retain_graph, create_graph, wanted)
 
 
 def grad(

@@ -136,10 +136,13 @@ class Function:
         """Runs forward and records the call.
 
         Raises:
-            AutogradError: an output is not a tensor where backward would need one.
+            CallError: a tensor is given by name: gradients go to arguments by position.
         """
         from ..tensor._tensor import Tensor
 
+        for name, value in kwargs.items():
+            if isinstance(value, Tensor):
+                raise CallError(f"{cls.__name__}.apply: tensors must be given by position, got one as {name}=")
         ctx: FunctionNode = object.__new__(FunctionNode)
         ctx._function = cls
         ctx._dirty = ctx._nondifferentiable = ()

@@ -10,6 +10,7 @@ from contextvars import ContextVar, Token
 from typing import Any, TypeVar
 
 from .. import _config
+from .._errors import CallError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,22 +42,22 @@ class _Mode:
             def generator(*args: Any, **kwargs: Any) -> Any:
                 # The mode holds while the generator runs, not while its caller does.
                 inner = function(*args, **kwargs)
-                sent: Any = None
+                resume: Callable[[Any], Any] = inner.send
+                given: Any = None
                 while True:
                     with again():
                         try:
-                            value = inner.send(sent)
+                            value = resume(given)
                         except StopIteration as stop:
                             return stop.value
                     try:
-                        sent = yield value
+                        resume, given = inner.send, (yield value)
                     except GeneratorExit:
-                        inner.close()
+                        with again():
+                            inner.close()
                         raise
                     except BaseException as error:
-                        with again():
-                            value = inner.throw(error)
-                        sent = yield value
+                        resume, given = inner.throw, error
 
             return generator  # type: ignore[return-value]
 
@@ -165,36 +166,47 @@ class inference_mode(_Mode):
         return inference_mode(self.mode)
 
 
+class detect_anomaly(_Mode):
+    """Anomaly mode for a block: a nan in a backward pass raises AutogradError with the forward call's traceback."""
+
+    def __init__(self, check_nan: bool = True) -> None:
+        super().__init__()
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(_set_anomaly(True))
+
+    def __exit__(self, *exc: object) -> None:
+        _set_anomaly(self._before.pop())
+
+
 class set_detect_anomaly(_Mode):
-    """Anomaly mode: each node remembers where it was made, and a nan in a backward pass raises with that place."""
+    """Sets anomaly mode on or off at once, and back again at the end when used as a context.
+
+    In it each node remembers where it was made, and a nan in a backward pass raises with that place.
+    """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         super().__init__()
         self.mode = bool(mode)
-
-    def _settings(self) -> tuple[tuple[ContextVar[bool], bool], ...]:
-        return ((_config.anomaly_mode, self.mode),)
-
-    def _again(self) -> _Mode:
-        return type(self)(self.mode)
+        self._before = _set_anomaly(self.mode)
 
     def __enter__(self) -> None:
-        super().__enter__()
-        _config.anomaly_contexts += 1
+        _set_anomaly(self.mode)
 
     def __exit__(self, *exc: object) -> None:
-        _config.anomaly_contexts -= 1
-        super().__exit__(*exc)
+        _set_anomaly(self._before)
+
+    def __call__(self, function: F) -> F:
+        raise CallError("set_detect_anomaly: is no decorator, got a function; use detect_anomaly")
 
 
-class detect_anomaly(set_detect_anomaly):
-    """Anomaly mode for a block: a nan in a backward pass raises AutogradError with the forward call's traceback."""
-
-    def __init__(self, check_nan: bool = True) -> None:
-        super().__init__(True)
-
-    def _again(self) -> _Mode:
-        return detect_anomaly()
+def _set_anomaly(mode: bool) -> bool:
+    """Sets anomaly mode in this context; returns what it was."""
+    before = _config.anomaly_mode.get()
+    _config.anomaly_mode.set(mode)
+    _config.anomaly_contexts += mode - before
+    return before
 
 
 def is_grad_enabled() -> bool:

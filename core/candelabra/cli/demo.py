@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +153,7 @@ def read_idx(path: Path) -> np.ndarray[Any, Any]:
     """
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise SerializationError(f"idx file {path}: cannot be read, got {error}") from error
     if len(raw) < 4 or raw[:3] != b"\0\0\x08" or len(raw) < 4 + 4 * raw[3]:
         raise SerializationError(f"idx file {path}: must start with 0, 0, 8 and the number of dims, got {raw[:4]!r}")

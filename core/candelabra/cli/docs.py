@@ -88,7 +88,7 @@ def _as_markdown(doc: str) -> str:
 def index_page(families: dict[str, list[Op]], backends: Sequence[str]) -> str:
     """All ops with the way each backend runs them."""
     loaded = [load_backend(name) for name in backends]
-    lines = ["# Ops", "", f"| op | kind | {' | '.join(backends)} |", "|---|---|" + "---|" * len(backends)]
+    lines = ["# Ops", "", f"| op | family | {' | '.join(backends)} |", "|---|---|" + "---|" * len(backends)]
     for family, members in sorted(families.items()):
         for op in sorted(members, key=lambda o: o.name):
             ways = []
@@ -104,11 +104,10 @@ def stubs() -> str:
     lines = ["from typing import Any", "from candelabra import Tensor", "", "class TensorMethods:"]
     for op in sorted(ops.values(), key=lambda o: o.name):
         if op.is_method:
-            parameters = list(inspect.signature(op.function).parameters.values())[1:]
-            text = ", ".join(str(p.replace(annotation=inspect.Parameter.empty)) for p in parameters)
-            star = ", *" if any(p.kind is p.KEYWORD_ONLY for p in parameters) else ""
-            text = text.replace("*, ", "")
-            lines.append(f"    def {op.name}(self{star if not text else ''}{', ' if text else ''}{text}) -> Any: ...")
+            first, *rest = inspect.signature(op.function).parameters.values()
+            bare = [first.replace(name="self", default=first.empty), *rest]
+            shown = inspect.Signature([p.replace(annotation=p.empty) for p in bare])
+            lines.append(f"    def {op.name}{shown} -> Any: ...")
         if op.is_inplace:
             lines.append(f"    def {op.name}_(self, *args: Any, **kwargs: Any) -> Tensor: ...")
     return "\n".join(lines) + "\n"

@@ -70,11 +70,11 @@ def _triple_entry(op: Op, general: Callable[..., Any]) -> Callable[..., Any]:
         result._node = None
         result._storage = None
         result._base = None
-        if first._node is not None or second._node is not None or third._node is not None:
-            if grad_enabled.get():
-                if not rules:
-                    return general(*args)
-                record(op, args, result)
+        wanted = first._node is not None or second._node is not None or third._node is not None
+        if wanted and grad_enabled.get():
+            if not rules:
+                return general(*args)
+            record(op, args, result)
         return result
 
     return call

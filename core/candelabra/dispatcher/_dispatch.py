@@ -81,9 +81,9 @@ def normalize(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
         return op.front(*args)
     except (AttributeError, TypeError):
         for param, value in zip(op.params, args, strict=True):
-            if param.is_operand and not param.is_list and not isinstance(value, Tensor):
-                if not (value is None and param.optional) and not (param.takes_scalar and is_scalar(value)):
-                    raise CallError(f"{op.name}: {param.name} must be a tensor, got {named_value(value)}") from None
+            fits = (value is None and param.optional) or (param.takes_scalar and is_scalar(value))
+            if param.is_operand and not param.is_list and not isinstance(value, Tensor) and not fits:
+                raise CallError(f"{op.name}: {param.name} must be a tensor, got {named_value(value)}") from None
         raise
 
 

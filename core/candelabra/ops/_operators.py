@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from . import _names as ops
 from ..dispatcher._bind import is_scalar
 from ..dispatcher._call import _binary_entry, call_slow
 from ..tensor._creation import as_tensor
 from ..tensor._tensor import Tensor
+from . import _names as ops
 
 Operator = Callable[[Tensor, Any], Any]
 

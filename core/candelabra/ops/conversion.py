@@ -122,9 +122,7 @@ def to(
             device = arg
         elif isinstance(arg, dtype_type) or arg in (bool, int, float, complex):
             dtype = arg
-        elif isinstance(arg, bool):
-            non_blocking = arg
-        else:
+        elif not isinstance(arg, bool):  # a bool is PyTorch's non_blocking
             raise CallError(f"to: takes dtypes, devices and tensors, got {arg!r} of type {type(arg).__name__}")
     kind = input._kind
     result = input

@@ -96,7 +96,9 @@ BINARY_SHAPES: tuple[tuple[Shape, Shape], ...] = (
 SPECIAL_DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
-def unary(low: float = -2.0, high: float = 2.0, special: Sequence[tuple[float, Any]] = (), **operand: Any) -> list[Sample]:
+def unary(
+    low: float = -2.0, high: float = 2.0, special: Sequence[tuple[float, Any]] = (), **operand: Any
+) -> list[Sample]:
     """Samples of an op of one tensor: each shape of `UNARY_SHAPES`, and the special values with their results.
 
     Args:
@@ -155,7 +157,9 @@ def binary(
     return samples
 
 
-def reduction(low: float = -2.0, high: float = 2.0, distinct: bool = False, empty: bool = True, **kwargs: Any) -> list[Sample]:
+def reduction(
+    low: float = -2.0, high: float = 2.0, distinct: bool = False, empty: bool = True, **kwargs: Any
+) -> list[Sample]:
     """Samples of a reduction: all dims, each dim, several, `keepdim`, zero-sized and 0-d inputs.
 
     Args:

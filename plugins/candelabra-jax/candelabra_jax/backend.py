@@ -10,11 +10,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+
 from candelabra import dtype
 from candelabra.dispatcher.backend import Capabilities, Kernel
 from candelabra_xp.functional import FunctionalBackend, Look
 
-from . import accurate
+from .kernels import KERNELS
 
 # Without it JAX would store every 64-bit array in 32 bits.
 jax.config.update("jax_enable_x64", True)
@@ -60,7 +61,7 @@ class JaxBackend(FunctionalBackend):
         return jax.devices().index(next(iter(handle.cell.array.devices())))
 
     def own_kernels(self) -> Mapping[str, Kernel]:
-        return {"complex": complex_of, "floor_divide": floor_divide, **accurate.KERNELS}
+        return KERNELS
 
     def put(self, flat: Any, index: Any, values: Any) -> Any:
         return flat.at[index].set(values)
@@ -89,16 +90,3 @@ class JaxBackend(FunctionalBackend):
 
     def synchronize(self, index: int) -> None:
         jax.block_until_ready(jax.live_arrays())
-
-
-def complex_of(real: Any, imag: Any) -> Any:
-    """Complex numbers of two parts; `real + 1j * imag` would make nans of infinities."""
-    return jax.lax.complex(*jnp.broadcast_arrays(real, imag))
-
-
-def floor_divide(input: Any, other: Any) -> Any:
-    """As `jnp.floor_divide`, but 0 where an integer is divided by zero, as on other devices."""
-    if jnp.result_type(input).kind not in "iu":
-        return jnp.floor_divide(input, other)
-    nothing = other == 0
-    return jnp.where(nothing, 0, jnp.floor_divide(input, jnp.where(nothing, 1, other)))

@@ -44,6 +44,8 @@ class DataLoader:
         generator: source of the order and of the workers' seeds; the default one when None.
         prefetch_factor: batches asked of each worker in advance; 2 when None.
         persistent_workers: keep the workers between passes.
+        pin_memory_device: accepted for PyTorch's sake.
+        in_order: accepted for PyTorch's sake: batches always come in order.
 
     Raises:
         ArgumentError: arguments that exclude each other or are out of range.
@@ -132,9 +134,10 @@ class DataLoader:
         if not self.num_workers:
             return self._fetch_here()
         pool = self._pool
-        if pool is None or not pool.usable:
+        if pool is None or not pool.usable or pool.is_taken:
             pool = _Workers(self)
             self._pool = pool if self.persistent_workers else None
+        pool.is_taken = True  # two passes at a time would take each other's batches
         return pool.run(iter(self._index_batches()))
 
     def _index_batches(self) -> Iterable[Any]:
@@ -189,6 +192,7 @@ class _Workers:
         self.timeout_s = loader.timeout or None
         self.keep = loader.persistent_workers
         self.usable = True
+        self.is_taken = False
         self.receivers: list[Receiver] = []
         self.processes: list[Any] = []
         for i in range(count):
@@ -244,6 +248,7 @@ class _Workers:
                 else:
                     yield value
         finally:
+            self.is_taken = False
             if not (finished and self.keep):
                 self.close()
 

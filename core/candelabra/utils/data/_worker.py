@@ -108,7 +108,6 @@ class Sender:
         self.reader_pid = reader_pid
         self.slots: dict[int, Slot] = {}
         self.free: list[int] = []
-        self.next_slot = 0
 
     def send(self, number: int, batch: Any) -> None:
         """Sends one batch."""
@@ -137,10 +136,10 @@ class Sender:
             if self.slots[index].size >= size:
                 self.free.remove(index)
                 return index, False
-        if self.free:
-            self.slots.pop(self.free.pop()).close()
-        index = self.next_slot
-        self.next_slot += 1
+        # A slot that is too small is replaced under its number, so that the reader lets go of its memory as well.
+        index = self.free.pop() if self.free else len(self.slots)
+        if index in self.slots:
+            self.slots[index].close()
         self.slots[index] = Slot(-(-size // mmap.PAGESIZE) * mmap.PAGESIZE)
         return index, True
 
@@ -192,7 +191,7 @@ def work(
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         while True:
             number, indices, done = pipe.recv()
-            sender.free.extend(i for i in done if i in sender.slots)
+            sender.free.extend(done)
             if indices is None:
                 fetcher = None  # a new pass: iterable datasets start again
                 continue
@@ -203,14 +202,12 @@ def work(
                         init(info.id)
                 if fetcher is None:
                     fetcher = make_fetcher()
-                batch = fetcher.fetch(indices)
+                sender.send(number, fetcher.fetch(indices))
             except StopIteration:
                 pipe.send(("end", number, None, None, 0, ()))
             except Exception as error:
                 text = f"{type(error).__name__}: {error}\n\n{traceback.format_exc()}"
                 pipe.send(("error", number, (type(error), text), None, 0, ()))
-            else:
-                sender.send(number, batch)
 
 
 def _seed(seed: int) -> None:

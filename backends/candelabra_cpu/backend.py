@@ -25,7 +25,7 @@ class CPUBackend(XpBackend):
 
     name = "cpu"
     xp = np
-    capabilities = Capabilities(host_memory=True, indexed=False)
+    capabilities = Capabilities(host_memory=True, indexed=False, kernels_check_shapes=True)
     handle_type = np.ndarray
 
     def own_kernels(self) -> Mapping[str, Kernel]:

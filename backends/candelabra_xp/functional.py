@@ -11,7 +11,6 @@ so once for each combination of shapes and attributes, whatever the strides and 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import math
@@ -32,6 +31,9 @@ from .backend import XpBackend
 MOST_ATTRIBUTES = 256
 """Combinations of attributes an op is compiled for; whatever takes more (a number that changes with each step) is
 computed function by function."""
+
+MOST_SHAPES = 4096
+"""Shapes of views and writes that compiled functions are kept for."""
 
 _addresses = itertools.count(1 << 44, 1 << 44)
 
@@ -101,7 +103,7 @@ def positions(xp: Any, shape: Shape, place: Any) -> Any:
 class FunctionalBackend(XpBackend):
     """Subclass, name the module as `xp`, and say how elements are put into an immutable array.
 
-    A module that compiles overrides `compiled`; one with several devices `on_device`, `from_host` and `index_of`.
+    A module that compiles overrides `compiled`; one with several devices `made_on`, `from_host` and `index_of`.
 
     Attributes:
         moved_as: dtypes whose elements the module does not move bit by bit, and those of their size that it does.
@@ -122,9 +124,9 @@ class FunctionalBackend(XpBackend):
         """The bytes of a flat array as elements of another dtype. Default: the array's method `view`."""
         return flat.view(dtype)
 
-    def on_device(self, index: int) -> contextlib.AbstractContextManager[Any]:
-        """Where arrays made without operands go inside the block. Default: the module's only device."""
-        return contextlib.nullcontext()
+    def made_on(self, index: int, make: Callable[[], Any]) -> Any:
+        """The array that `make()` makes of nothing, on device `index`. Default: where the module puts it."""
+        return make()
 
     # -- arrays and looks ------------------------------------------------------------------------------------------
 
@@ -150,36 +152,36 @@ class FunctionalBackend(XpBackend):
                 lambda a: xp.broadcast_to(a.reshape(sizes).transpose(axes).reshape(kept), shape),
             )(array)
         if 0 in shape:
-            return xp.zeros(shape, handle.dtype)
-        take = self._function(("take", shape), lambda a, place: xp.take(a.reshape(-1), positions(xp, shape, place)))
+            return self._function(("nothing", shape), lambda a: a.reshape(-1)[:0].reshape(shape))(array)
+        take = self._function(
+            ("take", shape), lambda a, place: xp.asarray(xp.take(a.reshape(-1), positions(xp, shape, place)))
+        )
         return take(array, np.array((handle.offset, *steps)))
 
     def write(self, target: Look, source: Look) -> None:
         xp, shape, cell = self.xp, target.shape, target.cell
         values, old = self.read(source), cell.array
-        steps = target.steps
-        if steps is None and values.shape == shape:
+        if target.steps is None and values.shape == shape:
             cell.array = values
         elif target.dtype in self.moved_as:
             bits = self.moved_as[target.dtype]
             self.write(self.view_dtype(target, bits), self.view_dtype(source, bits))
         elif 0 not in shape:
-            array = self._seen_as(old, target.dtype)
-            whole = steps is None or (math.prod(shape) == math.prod(array.shape) and is_contiguous(shape, steps))
-            if whole and not target.offset:
-                whole_shape = array.shape
-                spread = self._function(
-                    ("spread", shape, whole_shape), lambda v: xp.broadcast_to(v, shape).reshape(whole_shape)
+            array, steps = self._seen_as(old, target.dtype), self.strides(target)
+            whole = array.shape
+            if not target.offset and math.prod(shape) == math.prod(whole) and is_contiguous(shape, steps):
+                array = self._function(("spread", shape, whole), lambda v: xp.broadcast_to(v, shape).reshape(whole))(
+                    values
                 )
-                array = spread(values)
             else:
-                put = self._function(("put", shape), functools.partial(self._put_at, shape))
+                put = self._function(
+                    ("put", shape),
+                    lambda a, v, place: self.put(
+                        a.reshape(-1), positions(xp, shape, place), xp.broadcast_to(v, shape)
+                    ).reshape(a.shape),
+                )
                 array = put(array, values, np.array((target.offset, *steps)))
             cell.array = self._seen_as(array, old.dtype).reshape(old.shape)
-
-    def _put_at(self, shape: Shape, array: Any, values: Any, place: Any) -> Any:
-        index = positions(self.xp, shape, place)
-        return self.put(array.reshape(-1), index, self.xp.broadcast_to(values, shape)).reshape(array.shape)
 
     def _seen_as(self, array: Any, dtype: np.dtype[Any]) -> Any:
         return array if array.dtype == dtype else self.seen_as(array.reshape(-1), dtype)
@@ -192,14 +194,16 @@ class FunctionalBackend(XpBackend):
         """`function` compiled, once for each key."""
         found = self._functions.get(key)
         if found is None:
+            if len(self._functions) >= MOST_SHAPES:
+                self._functions.clear()
+            function.__name__ = key[0]
             found = self._functions[key] = self.compiled(function)
         return found
 
     # -- the contract ----------------------------------------------------------------------------------------------
 
     def allocate(self, shape: Shape, dtype: dtype, index: int) -> Look:
-        with self.on_device(index):
-            return self.hold(self.xp.zeros(shape, dtype=dtype.numpy))
+        return self.hold(self.made_on(index, lambda: self.xp.zeros(shape, dtype=dtype.numpy)))
 
     def from_host(self, array: np.ndarray[Any, Any], index: int) -> Look:
         return self.hold(self.xp.asarray(np.array(array)))
@@ -258,16 +262,15 @@ class FunctionalBackend(XpBackend):
         return {"basic_index_put": self._basic_index_put, "clone": self.copy, "unindex": self._unindex}
 
     def _unindex(self, input: Look, size: Shape, key: tuple[Any, ...]) -> Look:
-        with self.on_device(self.index_of(input)):
-            target = self.hold(self.xp.zeros(size, input.dtype))
+        target = self.hold(self.made_on(self.index_of(input), lambda: self.xp.zeros(size, input.dtype)))
         self.write(self.basic_index(target, key), input)
         return target
 
     def _basic_index_put(self, input: Look, values: Any, key: tuple[Any, ...]) -> Look:
         target = self.copy(input)
         if type(values) is not Look:
-            with self.on_device(self.index_of(input)):
-                values = self.hold(self.xp.asarray(values, dtype=input.dtype))
+            value = values
+            values = self.hold(self.made_on(self.index_of(input), lambda: self.xp.asarray(value, dtype=input.dtype)))
         self.write(self.basic_index(target, key), values)
         return target
 
@@ -285,19 +288,18 @@ class FunctionalBackend(XpBackend):
     def adapt(self, op: str, kernel: Kernel) -> Kernel:
         found = ops.get(op)
         if found is None or not found.is_factory:
-            return self._on_looks(kernel, frozenset(found.operands) if found is not None else frozenset())
+            return self._on_looks(op, kernel, frozenset(found.operands) if found is not None else frozenset())
         streams = frozenset(i for i, p in enumerate(found.kernel_params) if p.name in ("seed", "offset"))
-        run = self._on_looks(kernel, streams) if streams else lambda *args: self.hold(kernel(*args))
+        run = self._on_looks(op, kernel, streams) if streams else lambda *args: self.hold(kernel(*args))
 
         def make(*args: Any) -> Look:
             # Seeds and offsets are of one type whatever their size, or they would be compiled for twice.
             args = tuple(np.uint64(a) if i in streams and a < 1 << 64 else a for i, a in enumerate(args))
-            with self.on_device(args[-1]):
-                return run(*args)
+            return self.hold(self.made_on(args[-1], lambda: run(*args).cell.array))
 
         return make
 
-    def _on_looks(self, kernel: Kernel, numbers: frozenset[int]) -> Kernel:
+    def _on_looks(self, op: str, kernel: Kernel, numbers: frozenset[int]) -> Kernel:
         """A kernel of handles from one of arrays, compiled for each combination of attributes.
 
         Args:
@@ -321,7 +323,7 @@ class FunctionalBackend(XpBackend):
             key = repr(attributes)
             run = known.get(key)
             if run is None:
-                run = functools.partial(_with_attributes, kernel, attributes) if attributes else kernel
+                run = _with_attributes(op, kernel, attributes)
                 if len(known) < MOST_ATTRIBUTES:
                     run = known[key] = self.compiled(run)
             result = run(*given)
@@ -337,8 +339,14 @@ def number(value: Any) -> Any:
     return value if isinstance(value, (bool, int, float, complex, np.generic)) else None
 
 
-def _with_attributes(kernel: Kernel, attributes: list[tuple[int, Any]], *given: Any) -> Any:
-    args = list(given)
-    for i, value in attributes:
-        args.insert(i, value)
-    return kernel(*args)
+def _with_attributes(op: str, kernel: Kernel, attributes: list[tuple[int, Any]]) -> Kernel:
+    """A kernel as a function of its operands, called like the op: compilers name what they make after it."""
+
+    def run(*given: Any) -> Any:
+        args = list(given)
+        for i, value in attributes:
+            args.insert(i, value)
+        return kernel(*args)
+
+    run.__name__ = op
+    return run

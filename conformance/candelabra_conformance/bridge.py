@@ -24,7 +24,7 @@ from candelabra.dispatcher.backend import Backend
 from candelabra.op import Op, Param, ops
 from candelabra.op._rules import result_dtype
 from candelabra.tensor._tensor import Tensor, make_tensor, make_view
-from candelabra.testing.samples import Operand, Sample
+from candelabra.testing.samples import Sample
 
 from .case import Failure, Shape
 from .layouts import CONTIGUOUS, arrange, poison
@@ -249,8 +249,3 @@ def samples_of(name: str) -> tuple[Sample, ...]:
 def errors_of(name: str) -> tuple[Any, ...]:
     """The declared error samples of an op."""
     return tuple(ops[name].errors())
-
-
-def is_operand(value: Any) -> bool:
-    """Whether a sample's argument stands for a tensor."""
-    return isinstance(value, Operand)

@@ -87,14 +87,14 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @functools.lru_cache(maxsize=4096)
-def _plain(text: str) -> str:
+def without_addresses(text: str) -> str:
     return _ADDRESS.sub("", text)
 
 
 def make_case(op: str, kind: str, dtype: str, form: str, text: str = "", **rest: Any) -> Case:
     """A case with its digest; `text` is the sample's, so that an id dies with the sample it was made of."""
     case = Case(op, kind, dtype, form, **rest)
-    key = f"{case.id}|{kind}|{case.sample}|{_plain(text)}"
+    key = f"{case.id}|{kind}|{case.sample}|{without_addresses(text)}"
     return Case(op, kind, dtype, form, digest=hashlib.sha256(key.encode()).hexdigest()[:8], **rest)
 
 

@@ -152,7 +152,7 @@ class Context:
         pending = iter(placed)
         args, kwargs = substitute(sample, lambda _: next(pending).tensor)
         inferred = infer(op, sample, tested)
-        self._need_compute(op, inferred)
+        self.need_compute(op, inferred)
         effective = [p.array for p in placed]
         altered = tuple(layout if layout in LAYOUTS and LAYOUTS[layout].shares else "" for layout in layouts)
         key = (op.name, case.sample, case.dtype, case.variant, altered)
@@ -167,7 +167,7 @@ class Context:
         if reason is not None:
             raise Unsupported(f"{op.name}: {reason}")
 
-    def _need_compute(self, op: Op, inferred: Inferred) -> None:
+    def need_compute(self, op: Op, inferred: Inferred) -> None:
         compute = inferred.compute
         if compute is None or op.body is not None or op.is_view or op.moves_data or op.is_factory:
             return
@@ -296,4 +296,4 @@ def same_result(first: Any, second: Any, what: str) -> None:
                 raise Failure(what, got=y, expected=x)
 
 
-__all__ = ["TIERS", "Call", "Case", "Context", "same_result"]
+__all__ = ["TIERS", "Call", "Context", "same_result"]

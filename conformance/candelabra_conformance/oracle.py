@@ -26,8 +26,7 @@ from candelabra.testing.samples import Sample
 
 from . import noise, tolerances
 from .bridge import Inferred, flatten, fresh, host, map_numbers, observed, params_of, reseed
-from .case import Shape
-from .precision import WIDE, WIDE_COMPLEX, Array, accumulator_unit, format_of, host_dtype, round_to, widen
+from .precision import WIDE, WIDE_COMPLEX, Array, accumulator_unit, format_of, round_to, widen
 from .values import dtype_of, operands_of, substitute
 
 RUNS = 5
@@ -342,4 +341,4 @@ def nearest(part: Any, kind: dtype) -> Array:
         return array.astype(kind.numpy)
 
 
-__all__ = ["Expectation", "Oracle", "Shape", "host_dtype", "nearest"]
+__all__ = ["Expectation", "Oracle", "nearest", "noisy_spread"]

@@ -7,6 +7,7 @@ own op and fails with the ids and messages of the cases that did not hold. `-k`,
 
 from __future__ import annotations
 
+import copy
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -106,8 +107,10 @@ class Session:
             self._changed.wait_for(lambda: op in self._results or self._failure is not None or self.report is not None)
         if op not in self._results and self._failure is not None:
             raise self._failure
-        found = self._results.get(op, [])
         from .waivers import apply
+
+        # Copies: the run applies the waivers to its own results at its end.
+        found = [copy.copy(r) for r in self._results.get(op, [])]
 
         apply(self.waivers(), found, is_complete=False)
         return found

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import cases
-from .case import Case, Result, Verdict
+from .case import Case, Result
 from .context import Context
 from .worker import Setup, prepare, run_timed
 
@@ -128,4 +128,4 @@ def _literal(array: Any) -> str:
     return f"np.array({array.tolist()}, np.{array.dtype.name}).reshape({array.shape})"
 
 
-__all__ = ["Verdict", "describe", "find", "reproduce", "standalone"]
+__all__ = ["describe", "find", "reproduce", "standalone"]

@@ -20,7 +20,8 @@ Report (`--json FILE`): one object.
     ok          whether the run earns a zero exit status
     problems    what was wrong with the run as a whole (no case executed, waivers that match nothing)
     counts      number of cases by verdict
-    ops         by op: counts, number of layouts, max_ulp by dtype (of values, not of gradients), oracles, ways it ran
+    ops         by op: counts; max_ulp by dtype (of values, not of gradients), passed or not; of what passed the number of
+                layouts, the oracles, the ways it ran
     consistency_only   ops that no independent oracle checks: only gradients, special values and float64 agreement do
     without_samples    declared ops that have no samples, and so no cases
     cases       rows as above for all that did not pass; all of them with `--all-cases`
@@ -85,14 +86,13 @@ class Report:
             )
             row["counts"][r.verdict] += 1
             row["seconds"] += r.seconds
-            if r.verdict != Verdict.PASSED:
-                continue
-            row["layouts"].update(r.case.layouts)
-            row["oracles"].add(r.outcome.oracle)
-            row["how"].add(r.outcome.how)
             ulp = r.outcome.max_ulp
             if ulp is not None and r.case.kind != "derivatives" and ulp > row["max_ulp"].get(r.case.dtype, -1.0):
                 row["max_ulp"][r.case.dtype] = ulp
+            if r.verdict == Verdict.PASSED:
+                row["layouts"].update(r.case.layouts)
+                row["oracles"].add(r.outcome.oracle)
+                row["how"].add(r.outcome.how)
         return {
             op: {
                 "counts": dict(row["counts"]),

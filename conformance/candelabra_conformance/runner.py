@@ -229,13 +229,13 @@ def declarations_digest(names: Iterable[str]) -> str:
     from candelabra.op import ops
 
     from .bridge import samples_of
-    from .case import _plain
+    from .case import without_addresses
 
     digest = hashlib.sha256()
     for name in names:
         if name in ops:
             digest.update(f"{name}{ops[name].params}".encode())
-            digest.update(_plain(repr(samples_of(name))).encode())
+            digest.update(without_addresses(repr(samples_of(name))).encode())
     return digest.hexdigest()[:16]
 
 

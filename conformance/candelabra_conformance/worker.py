@@ -132,7 +132,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             try:
                 send(answers, ("cases", cases.generate(value, context, context.dtypes)))
             except Exception as error:
-                send(answers, ("failed", f"{type(error).__name__}: {error} [{cases._where(error)}]"))
+                send(answers, ("failed", f"{type(error).__name__}: {error} [{cases.where(error)}]"))
         else:
             for case in value:
                 send(answers, ("result", run_timed(case, context)))

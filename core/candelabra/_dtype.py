@@ -143,6 +143,7 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
         >>> cb.promote_types(cb.int32, cb.float16)
         candelabra.float16
     """
+    type1, type2 = check_dtype(type1), check_dtype(type2)
     if type1 is type2:
         return type1
     pair = {type1, type2}
@@ -179,7 +180,7 @@ def can_cast(from_: dtype, to: dtype) -> bool:
         >>> cb.can_cast(cb.float64, cb.float32), cb.can_cast(cb.float32, cb.int64)
         (True, False)
     """
-    return from_.category <= to.category
+    return check_dtype(from_).category <= check_dtype(to).category
 
 
 class finfo:

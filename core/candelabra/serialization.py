@@ -241,10 +241,6 @@ class _Writer:
             raise SerializationError(f"save: cannot store {_qualified(type(tensor))}, got one at {path}; use .detach()")
         if tensor.is_meta:
             raise SerializationError(f"save: tensors on the meta device have no values, got one at {path}")
-        if not tensor.is_leaf:
-            raise SerializationError(
-                f"save: cannot store the result of an op with its history, got one at {path}; detach it"
-            )
         self.numbers[id(tensor)] = len(self.tensors)
         self.tensors.append(tensor)
         return len(self.tensors) - 1

@@ -384,3 +384,55 @@ def test_jacobian_of_two_inputs_and_outputs():
     assert db.tolist() == [[1.0], [2.0]]
     assert sa.tolist() == [[1.0, 1.0]]
     assert sb.tolist() == [[1.0]]
+
+
+def test_hook_that_writes_into_its_gradient_spoils_no_later_pass():
+    for _ in range(2):
+        x = cb.tensor(2.0, requires_grad=True)
+        y = x * 3
+        y.register_hook(lambda g: g.mul_(10))
+        y.backward()
+        assert x.grad.item() == 30.0
+
+
+def test_grad_of_an_intermediate_leaves_the_rest_of_its_graph():
+    x = leaf(1.0, 2.0)
+    h = x.exp()
+    cb.autograd.grad(h.sum(), h)
+    (g,) = cb.autograd.grad((h * 2).sum(), h)
+    assert g.tolist() == [2.0, 2.0]
+
+
+def test_threads_adding_to_one_leaf_lose_nothing():
+    x = cb.zeros(20_000, requires_grad=True)
+
+    def work():
+        for _ in range(20):
+            (x * 1.0).sum().backward()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert x.grad.unique().tolist() == [60.0]
+
+
+def test_retained_gradient_is_a_copy():
+    x = leaf(1.0)
+    z = x * 1
+    y = z + 0.0
+    y.retain_grad()
+    z.retain_grad()
+    y.sum().backward()
+    y.grad.zero_()
+    assert z.grad.tolist() == [1.0]
+
+
+def test_view_of_a_leaf_taken_without_grad_cannot_rob_it():
+    x, w = leaf(1.0, 2.0), leaf(3.0)
+    with cb.no_grad():
+        v = x[0]
+    with pytest.raises(AutogradError, match="in place"):
+        v.mul_(w[0])
+    assert x.is_leaf

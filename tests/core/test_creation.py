@@ -131,7 +131,7 @@ def test_like_forms_keep_the_order_in_memory():
     assert ops.empty_like(ops.zeros(2, 1).expand(2, 3)).stride() == (3, 1)
     channels_last = ops.empty(2, 3, 4, 5, memory_format=_layout.channels_last)
     assert channels_last.stride() == (60, 1, 15, 3)
-    assert not channels_last._is_view
+    assert not channels_last._base is not None
 
 
 def test_empty_strided_and_permuted():

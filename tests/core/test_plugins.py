@@ -51,6 +51,8 @@ PLUGINS = {
         def candelabra_backends():
             return ["a string"]
     """,
+    "dies": "import os; os._exit(7)",
+    "nohook": "candelabra_backends = 5",
     "good": """
         from candelabra.dispatcher.backend import BackendInfo
         from candelabra.dispatcher.hookspecs import hookimpl
@@ -156,9 +158,12 @@ def test_doctor_reports_each_plugin_and_survives_all(environment):
     env = {**os.environ, "PYTHONPATH": str(environment), "CANDELABRA_PROBE_TIMEOUT_S": "1"}
     command = [sys.executable, "-m", "candelabra", "doctor", "--json", "--timeout-s", "20"]
     done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=120)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     rows = {row["name"]: row for row in json.loads(done.stdout)["backends"]}
     assert rows["cpu"]["devices"] == ["cpu"]
     assert not rows["cpu"]["problem"]
     assert rows["good"]["version"] == "9"
-    assert all(rows[name]["problem"] for name in ("raises", "exits", "wrongapi", "needs", "hangs", "notabackend"))
+    assert all(
+        rows[name]["problem"]
+        for name in ("raises", "exits", "dies", "nohook", "wrongapi", "needs", "hangs", "notabackend")
+    )

@@ -36,9 +36,10 @@ def environment(tmp_path_factory):
     return python
 
 
-def run(environment, *args):
+def run(environment, *args, **settings):
     """stdout of the environment's Python."""
-    done = subprocess.run([environment, *args], capture_output=True, text=True, timeout=80)
+    settings = {**os.environ, **settings}
+    done = subprocess.run([environment, *args], capture_output=True, text=True, timeout=80, env=settings)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout
 
@@ -71,15 +72,19 @@ assert cb.allclose(drawn.cpu(), cb.randn(5), rtol=1e-6)
 z = cb.tensor([1 + 2j], device="jax")
 z.real.fill_(5)
 assert z.item() == 5 + 2j
+second = cb.zeros(2, device="jax:1")
+second[0] = 3
+(held,) = (second + second).sum()._array.cell.array.devices()
+assert held.id == 1
 """
 
 
 def test_views_writes_gradients_and_random_numbers_agree_with_the_host(environment):
-    run(environment, "-c", PROGRAM)
+    run(environment, "-c", PROGRAM, XLA_FLAGS="--xla_force_host_platform_device_count=2")
 
 
 def test_conformance_of_a_few_ops(environment):
-    ops = "add,basic_index_put,log1p,matmul,put_at,random_uniform,sort,sum"
+    ops = "add,basic_index_put,log1p,matmul,random_uniform,sort,sum,transpose"
     command = ["-m", "candelabra", "conformance", "run", "--backend", "jax", "--ops", ops, "--dtype", "float32"]
     assert " passed" in run(environment, *command, "--jobs", "2", "--plain")
 

@@ -64,10 +64,10 @@ def run(case: Case, context: Context) -> Result:
     except Exception as error:
         if context.trace is not None:
             context.trace.append(("traceback", traceback.format_exc()))
-        return Result(case, Verdict.FAILED, f"{type(error).__name__}: {error} [{_where(error)}]")
+        return Result(case, Verdict.FAILED, f"{type(error).__name__}: {error} [{where(error)}]")
 
 
-def _where(error: BaseException) -> str:
+def where(error: BaseException) -> str:
     """The innermost two places of a traceback: `file:line, file:line`."""
     frames = traceback.extract_tb(error.__traceback__)[-2:]
     return ", ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)

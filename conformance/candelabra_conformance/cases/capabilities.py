@@ -20,7 +20,7 @@ from ..case import RUNTIME, Case, Failure, Outcome, check, make_case
 from ..context import Context
 from ..layouts import CONTIGUOUS
 from ..precision import bits
-from ..values import dtype_of, least_normal, operands_of, realize, substitute
+from ..values import dtype_of, least_normal, realize, substitute
 from .grid import dtypes_of
 
 FACTS = ("reasons-name-ops", "kernels-name-ops", "compute-within-storage", "max-rank", "subnormals", "something-works")
@@ -143,4 +143,4 @@ def check_fact(fact: str, context: Context) -> None:
         check(bool(context.backend.kernels()), "the backend offers no kernel at all")
 
 
-__all__ = ["generate", "operands_of", "run"]
+__all__ = ["generate", "run"]

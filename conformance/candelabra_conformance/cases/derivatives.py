@@ -27,7 +27,7 @@ from ..case import Case, Failure, Outcome, Unsupported, check, make_case
 from ..context import Call, Context
 from ..layouts import CONTIGUOUS
 from ..oracle import noisy_spread
-from ..precision import Array, accumulator_unit, format_of
+from ..precision import Array, format_of
 from ..values import dtype_of, generator, operands_of, shape_of, substitute
 from .grid import admits, allowed_layouts, chosen, legal, shapes_of
 
@@ -425,4 +425,4 @@ def run_rounded(case: Case, context: Context) -> Outcome:
     return Outcome(worst, "body", how)
 
 
-__all__ = ["accumulator_unit", "generate", "run"]
+__all__ = ["generate", "run"]

@@ -15,7 +15,6 @@ from candelabra import _dtype
 from candelabra._dtype import dtype_named
 from candelabra._errors import CandelabraError, DTypeError
 from candelabra.op import Op, ops
-from candelabra.testing.samples import Sample
 
 from ..bridge import Placed, errors_of, fresh, host, infer, place, samples_of
 from ..case import Case, Failure, Outcome, check, make_case
@@ -123,4 +122,4 @@ def check_usable(context: Context) -> None:
     check(bits(host(fresh(array, kind))) == bits(array), "the device no longer copies after an error")
 
 
-__all__ = ["Sample", "check_error", "generate", "run"]
+__all__ = ["check_error", "check_usable", "generate", "run"]

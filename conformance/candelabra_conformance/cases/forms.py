@@ -15,16 +15,30 @@ import numpy as np
 from candelabra import _dtype
 from candelabra._dtype import can_cast, dtype, dtype_named
 from candelabra._errors import DTypeError, ShapeError
+from candelabra._shape import contiguous_strides
 from candelabra.op import Op, ops
 from candelabra.tensor._tensor import Tensor, make_view
 from candelabra.testing.samples import Operand, Sample
 
-from ..bridge import Placed, flatten, fresh, host, infer, observed, params_of, place, reseed, samples_of, witness
-from ..case import Case, Failure, Outcome, check, make_case
+from ..bridge import (
+    Inferred,
+    Placed,
+    flatten,
+    fresh,
+    host,
+    infer,
+    observed,
+    params_of,
+    place,
+    reseed,
+    samples_of,
+    witness,
+)
+from ..case import Case, Failure, Outcome, Shape, check, make_case
 from ..context import Call, Context
 from ..layouts import CONTIGUOUS, applies, poison
 from ..precision import bits
-from ..values import dtype_of, operands_of, shape_of
+from ..values import dtype_of, operands_of, shape_of, substitute
 from .grid import admits, chosen, dtypes_of, shapes_of
 
 SAMPLES = {"quick": 2, "full": 6}
@@ -54,66 +68,69 @@ def generate(op: Op | None, context: Context) -> Iterator[Case]:
 def fits(op: Op, sample: Sample, tested: dtype, form: str, context: Context) -> bool:
     """Whether a form means something for a sample in a dtype."""
     first = sample.args[0] if sample.args else None
-    operands = operands_of(sample)
     if form == "method":
         return isinstance(first, Operand) and getattr(Tensor, op.name, None) is op.call
     if form == "keywords":
         return len(sample.args) <= op.positional and op.variadic is None
     if form == "aliased":
-        return _can_alias(op, sample) and sample.special is None
+        return _can_alias(op, sample)
     inferred = infer(op, sample, tested)
-    if form.startswith("in-place"):
-        if (
-            not op.is_inplace
-            or not isinstance(first, Operand)
-            or inferred.results is None
-            or len(inferred.results) != 1
-        ):
-            return False
-        shape, kind = inferred.results[0]
-        if shape != shape_of(first) or not can_cast(kind, dtype_of(first, tested)):
-            return False
-        if form == "in-place-aliased":
-            return _can_alias(op, sample) and sample.special is None
-        if form == "in-place-overlap":
-            return (
-                _can_alias(op, sample)
-                and len(operands) == 2
-                and shape != ()
-                and 0 not in shape
-                and sample.special is None
-            )
-        if form in ("in-place-shared", "in-place-stepped"):
-            return context.capabilities.strides and len(shape) > 0 and shape[0] > 1 and 0 not in shape
-        return True
-    if op.is_view or inferred.results is None or not inferred.results:
+    if not inferred.results:
         return False
+    if form in INPLACE:
+        return isinstance(first, Operand) and fits_inplace(op, sample, tested, form, context, inferred.results)
+    return not op.is_view and fits_out(sample, tested, form, context, inferred)
+
+
+def fits_inplace(
+    op: Op, sample: Sample, tested: dtype, form: str, context: Context, results: list[tuple[Shape, dtype]]
+) -> bool:
+    """`fits` for in-place forms: the one result keeps the shape of the first operand and may be cast to its dtype."""
+    shape, kind = results[0]
+    first = sample.args[0]
+    if (
+        not op.is_inplace
+        or len(results) != 1
+        or shape != shape_of(first)
+        or not can_cast(kind, dtype_of(first, tested))
+    ):
+        return False
+    several = len(shape) > 0 and shape[0] > 1 and 0 not in shape
+    if form == "in-place-aliased":
+        return _can_alias(op, sample)
+    if form == "in-place-overlap":
+        return _can_alias(op, sample) and len(operands_of(sample)) == 2 and shape != () and 0 not in shape
+    return several and context.capabilities.strides if form in ("in-place-shared", "in-place-stepped") else True
+
+
+def fits_out(sample: Sample, tested: dtype, form: str, context: Context, inferred: Inferred) -> bool:
+    """`fits` for forms with `out=`."""
+    results = inferred.results or []
     if form == "out-stepped":
-        return context.capabilities.strides and all(applies("stepped", shape) for shape, _ in inferred.results)
+        return context.capabilities.strides and all(applies("stepped", shape) for shape, _ in results)
     if form == "out-wider":
-        return all(_wider(kind) is not None for _, kind in inferred.results)
+        return all(_wider(kind) is not None for _, kind in results)
     if form == "out-narrower":
-        return all(_lower(kind) is not None for _, kind in inferred.results)
+        return all(_lower(kind) is not None for _, kind in results)
     if form == "out-wrong-shape":
-        return all(math.prod(shape) > 0 for shape, _ in inferred.results)
+        return all(math.prod(shape) > 0 for shape, _ in results)
     if form == "out-operand":
-        shape, kind = inferred.results[0]
+        first = sample.args[0] if sample.args else None
         return (
-            len(inferred.results) == 1
-            and not inferred.is_tuple
+            not inferred.is_tuple
             and isinstance(first, Operand)
-            and shape == shape_of(first)
-            and kind is dtype_of(first, tested)
+            and results == [(shape_of(first), dtype_of(first, tested))]
         )
     return True
 
 
 def _can_alias(op: Op, sample: Sample) -> bool:
-    """Whether all operands are of one kind and shape, so that one tensor may stand for each."""
+    """Whether all operands are of one kind and shape, so that one tensor may stand for each; its result is not stated."""
     operands = operands_of(sample)
     params = params_of(op, sample)
     return (
-        len(operands) > 1
+        sample.special is None
+        and len(operands) > 1
         and len({(shape_of(o), o.dtype, o.low, o.high, o.nonzero) for o in operands}) == 1
         and all(o.values is None and o.dtype is None for o in operands)
         and all(p is not None and not p.is_list for p in params)
@@ -255,7 +272,7 @@ def run_overlap(case: Case, context: Context) -> Outcome:
     flat = np.concatenate([arrays[0].reshape(-1), arrays[1].reshape(-1)[:1], poison(3, tested)])
     memory = fresh(flat, kind)
     shape = arrays[0].shape
-    strides = _contiguous(shape)
+    strides = contiguous_strides(shape)
     count = math.prod(shape)
 
     def at(offset: int) -> Placed:
@@ -267,22 +284,14 @@ def run_overlap(case: Case, context: Context) -> Outcome:
     return finish_inplace(context, call, call.placed[0], getattr(call.args[0], op.name + "_"))
 
 
-def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
-    from candelabra._shape import contiguous_strides
-
-    return contiguous_strides(shape)
-
-
 def _call_on(
     context: Context, op: Op, sample: Sample, tested: dtype, placed: list[Placed], what: str, case: Case
 ) -> Call:
     """A call on operands made by hand."""
-    from ..values import substitute
-
     pending = iter(placed)
     args, kwargs = substitute(sample, lambda _: next(pending).tensor)
     inferred = infer(op, sample, tested)
-    context._need_compute(op, inferred)
+    context.need_compute(op, inferred)
     arrays = [p.array for p in placed]
     for i, array in enumerate(arrays):
         context.note(f"operand {i}", array)

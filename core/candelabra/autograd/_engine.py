@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -173,23 +174,27 @@ def _count_references() -> int:
 
 _OWN_REFERENCES = _count_references()
 
+# Threads may share leaves: a sum that another thread's came between would lose one of them.
+_accumulating = threading.RLock()
+
 
 def _accumulate(node: LeafNode, grad: Tensor, create_graph: bool) -> None:
     leaf = node.variable()
     if leaf is None:
         return
-    known = leaf._grad
-    if known is not None:
-        if create_graph:
-            leaf._grad = known + grad
+    with _accumulating:
+        known = leaf._grad
+        if known is not None:
+            if create_graph:
+                leaf._grad = known + grad
+            else:
+                write(known, known + grad)
+        elif create_graph:
+            leaf._grad = grad
+        elif grad._storage is None and sys.getrefcount(grad) <= _OWN_REFERENCES:
+            leaf._grad = grad  # nobody else can see it: no copy
         else:
-            write(known, known + grad)
-    elif create_graph:
-        leaf._grad = grad
-    elif grad._storage is None and sys.getrefcount(grad) <= _OWN_REFERENCES:
-        leaf._grad = grad  # nobody else can see it: no copy
-    else:
-        leaf._grad = grad.detach().clone(memory_format=None)
+            leaf._grad = grad.detach().clone(memory_format=None)
     if node.hooks is not None:
         for hook in tuple(node.hooks.accumulated.values()):
             hook(leaf)
@@ -235,6 +240,8 @@ def _check_anomaly(node: Node, results: Sequence[Tensor | None]) -> None:
 
 
 def _root_gradient(tensor: Tensor, grad: Tensor | None, what: str) -> Tensor:
+    if not isinstance(tensor, Tensor):
+        raise CallError(f"{what}: takes tensors, got {tensor!r} of type {type(tensor).__name__}")
     if tensor._node is None:
         raise AutogradError(
             f"{what}: tensor does not require a gradient and has no graph, got shape {tuple(tensor.shape)}; "

@@ -30,7 +30,7 @@ class FunctionNode(Node):
 
     __slots__ = (
         "__dict__", "_dirty", "_function", "_inputs_are_tensors", "_materialize", "_nondifferentiable", "_output_kinds",
-        "_saved_tensors", "needs_input_grad",
+        "needs_input_grad",
     )  # fmt: skip
 
     _dirty: tuple[Any, ...]
@@ -46,7 +46,11 @@ class FunctionNode(Node):
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keeps tensors for backward, where `saved_tensors` gives them back; checked for later in-place writes."""
-        self.saved = tuple(None if t is None else (t, t._version) for t in tensors)
+        if not all(t is None or hasattr(t, "_version") for t in tensors):
+            raise CallError(
+                f"save_for_backward: takes tensors, got {tensors!r}; keep other values as attributes of ctx"
+            )
+        self.saved = tuple(None if t is None else (t, t._version, None) for t in tensors)
 
     save_for_forward = save_for_backward
 
@@ -68,7 +72,26 @@ class FunctionNode(Node):
                     f"{self.name()}: a saved tensor was changed in place, got version {entry[0]._version} instead of "
                     f"{entry[1]}; clone it first"
                 )
-        return tuple(None if entry is None else entry[0] for entry in self.saved)
+        return tuple(None if entry is None else self._unpacked(entry[0], entry[2]) for entry in self.saved)
+
+    def _unpacked(self, tensor: Any, index: int | None) -> Any:
+        if index is None:
+            return tensor
+        result = tensor.detach()
+        result._node = OutputNode(self, index, result._array.shape, result._kind)
+        return result
+
+    def _let_go(self, outputs: list[Any]) -> None:
+        """Puts saved results aside without their history: they hold this node, which must not hold them."""
+        kept = {id(value) for value in self._dirty}
+        places = {id(value): i for i, value in enumerate(outputs) if id(value) not in kept and _has_node(value)}
+
+        def put_aside(entry: Any) -> Any:
+            if entry is None or id(entry[0]) not in places:
+                return entry
+            return entry[0].detach(), entry[1], places[id(entry[0])]
+
+        self.saved = tuple(map(put_aside, self.saved or ()))
 
     def mark_dirty(self, *tensors: Any) -> None:
         """Says which inputs forward changed in place and returns."""
@@ -96,7 +119,16 @@ class FunctionNode(Node):
             raise AutogradError(
                 f"{self.name()}: backward must return one gradient an input, got {len(results)} for {len(wanted)} inputs"
             )
+        for i, result in enumerate(results):
+            if result is not None and not hasattr(result, "_node"):
+                raise AutogradError(
+                    f"{self.name()}: backward must return tensors or None, got {result!r} for input {i}"
+                )
         return [r for r, is_tensor in zip(results, wanted, strict=True) if is_tensor]
+
+
+def _has_node(value: Any) -> bool:
+    return getattr(value, "_node", None) is not None
 
 
 def _zeros(shape: Any, kind: Any) -> Any:
@@ -192,6 +224,7 @@ class Function:
                 rebase(value, with_node(value, node))
             else:
                 value._node = node
+        ctx._let_go(outputs)
         return tuple(outputs) if isinstance(output, tuple) else outputs[0]
 
 

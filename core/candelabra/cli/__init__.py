@@ -41,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CandelabraError as error:
         print(f"candelabra {options.command}: {error} [{error.code}]", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"candelabra {options.command}: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

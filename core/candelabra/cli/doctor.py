@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from ..dispatcher import known_backends, load_backend, problems
-from ..dispatcher._plugins import entry_points
+from ..dispatcher import load_backend
+from ..dispatcher._plugins import describe, entry_points
 from ..dispatcher.backend import API_VERSION
 
 LIBRARIES = ("numpy", "pluggy", "ml_dtypes", "rich", "scikit-learn", "matplotlib", "cupy-cuda13x", "pyopencl")
@@ -50,47 +50,37 @@ def main(args: Sequence[str] = ()) -> int:
         print(json.dumps({"machine": machine(), "backends": [row.__dict__ for row in rows]}, indent=2))
     else:
         _print(rows)
-    return 0
+    return 1 if any(row.problem for row in rows) else 0
 
 
 def examine(timeout_s: float) -> list[Row]:
-    """A row for each described backend and for each plugin that gave no description."""
-    found = known_backends()
-    rows = [_row(name, entry, timeout_s) for name, entry in sorted(found.items())]
-    named = {entry.name: entry.value for entry in entry_points()}
-    for name, error in sorted(problems().items()):
-        if name not in found:
-            rows.append(Row(name, named.get(name, ""), "", (), str(error)))
-    return rows
+    """A row for each entry point; this process imports none of them."""
+    return [_row(entry.name, entry.value, timeout_s) for entry in entry_points()]
 
 
-def _row(name: str, entry: Any, timeout_s: float) -> Row:
-    info = entry.info
+def _row(name: str, source: str, timeout_s: float) -> Row:
     command = [sys.executable, "-m", "candelabra", "doctor", "--probe", name]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
-        answer = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
-        crash = "" if answer else f"loading it ended the process, got exit code {done.returncode}"
     except subprocess.TimeoutExpired:
-        answer, crash = {}, f"did not load within {timeout_s:g} s; disable or uninstall the plugin"
+        return Row(name, source, "", (), f"did not load within {timeout_s:g} s; disable or uninstall the plugin")
+    try:
+        answer = json.loads(done.stdout.splitlines()[-1])
     except (json.JSONDecodeError, IndexError):
-        answer, crash = {}, "gave no answer"
-    return Row(
-        name,
-        entry.source,
-        info.version,
-        tuple(answer.get("devices", ())),
-        answer.get("problem", crash),
-        info.description,
-    )
+        return Row(name, source, "", (), f"loading it ended the process, got exit code {done.returncode}")
+    return Row(name, source, answer["version"], tuple(answer["devices"]), answer["problem"], answer["description"])
 
 
 def _probe(name: str) -> dict[str, Any]:
-    """What loading a backend in this process gives."""
+    """What loading a plugin's description and backend in this process gives."""
+    answer: dict[str, Any] = {"devices": [], "problem": "", "version": "", "description": ""}
     try:
-        return {"devices": list(load_backend(name).devices())}
+        found = describe(name)
+        answer.update(version=found.info.version, description=found.info.description)
+        answer["devices"] = list(load_backend(name).devices())
     except Exception as error:
-        return {"devices": [], "problem": str(error)}
+        answer["problem"] = str(error)
+    return answer
 
 
 def machine() -> dict[str, str]:
@@ -107,6 +97,7 @@ def machine() -> dict[str, str]:
 def _print(rows: list[Row]) -> None:
     try:
         from rich.console import Console
+        from rich.markup import escape
         from rich.table import Table
     except ImportError:
         for key, value in machine().items():
@@ -126,4 +117,4 @@ def _print(rows: list[Row]) -> None:
     console.print(table)
     for row in rows:
         if row.problem:
-            console.print(f"[bold]{row.name}[/bold]: {row.problem}", highlight=False)
+            console.print(f"[bold]{row.name}[/bold]: {escape(row.problem)}", highlight=False)

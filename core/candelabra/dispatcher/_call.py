@@ -17,7 +17,7 @@ from ..tensor._tensor import Tensor, make_tensor, make_view, new
 from . import _fallback
 from ._bind import MISSING, bind
 from ._dispatch import dispatch, dispatch_factory, dispatch_view, find_kernel
-from ._plans import RETRY, add_plan
+from ._plans import RETRY, add_plan, holds_tensor
 from ._record import record, record_pair
 from ._write import store_out, write_out
 
@@ -220,7 +220,8 @@ def _list_entry(op: Op) -> Callable[..., Any]:
             given = op.front(*bound) if op.front is not None else bound
             compute, results = op.infer_dtypes(given)
             kernel = find_kernel(op, kind.backend, compute)
-            if kernel is not None and compute is kind.dtype and type(results) is not tuple:
+            plain = not any(map(holds_tensor, (*args, *kwargs.values())))  # a tensor's value may change
+            if plain and kernel is not None and compute is kind.dtype and type(results) is not tuple:
                 add_plan(op, key, (kernel, given[1:], kind.with_dtype(results)))
         return out
 

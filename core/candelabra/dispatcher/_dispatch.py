@@ -48,7 +48,7 @@ def dispatch(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
     kernel = find_kernel(op, kind.backend, compute)
     if op.body is not None and (kernel is None or (recording and not op.vjps)) and not (kind.is_meta and op.shape):
         if op.shape is not None:
-            op.shape(*args)
+            _check_shapes(op, args, public)
         return _run_body(op, public, args, kind, recording)
     given = args
     args = cast_operands(op, args, compute)
@@ -56,7 +56,7 @@ def dispatch(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
         out = _run_meta(op, args, kind, results)
     else:
         if op.shape is not None:
-            op.shape(*args)
+            _check_shapes(op, args, public)
         if kernel is None:
             return _run_fallback(op, public, tensors, kind, compute)
         out = wrap_results(run_kernel(op, kernel, args), kind, results)
@@ -79,12 +79,33 @@ def normalize(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
         return args
     try:
         return op.front(*args)
-    except (AttributeError, TypeError):
+    except CandelabraError:
+        raise
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
         for param, value in zip(op.params, args, strict=True):
             fits = (value is None and param.optional) or (param.takes_scalar and is_scalar(value))
             if param.is_operand and not param.is_list and not isinstance(value, Tensor) and not fits:
                 raise CallError(f"{op.name}: {param.name} must be a tensor, got {named_value(value)}") from None
+        raise wrong_arguments(op, args, error) from error
+
+
+def wrong_arguments(op: Op, args: tuple[Any, ...], error: Exception) -> CallError:
+    """The error for attributes of a wrong type, which a front, a rule or a body stumbled over."""
+    given = ", ".join(
+        f"{param.name}={value!r}" for param, value in zip(op.params, args, strict=False) if not param.is_operand
+    )
+    return CallError(f"{op.name}: arguments do not fit, got {given[:200]} ({error})")
+
+
+def _check_shapes(op: Op, args: tuple[Any, ...], public: tuple[Any, ...]) -> None:
+    """Runs the shape rule for what it refuses."""
+    assert op.shape is not None
+    try:
+        op.shape(*args)
+    except CandelabraError:
         raise
+    except (AttributeError, TypeError, OverflowError) as error:
+        raise wrong_arguments(op, public, error) from error
 
 
 def check_operands(op: Op, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Tensor]]:
@@ -227,16 +248,25 @@ def _run_meta(op: Op, args: tuple[Any, ...], kind: Kind, results: Any) -> Any:
     )
 
 
+def _call_body(op: Op, public: tuple[Any, ...]) -> Any:
+    try:
+        return op.call_body(public)
+    except CandelabraError:
+        raise
+    except (AttributeError, TypeError, OverflowError) as error:
+        raise wrong_arguments(op, public, error) from error
+
+
 def _run_body(op: Op, public: tuple[Any, ...], args: tuple[Any, ...], kind: Kind, recording: bool) -> Any:
     """The op by its definition; its own gradient rule, where it has one, replaces that of the parts."""
     if _fallback.observers:
         _fallback.tell(op.name, kind.backend.name, "body")
     assert op.body is not None
     if op.differentiable and not (recording and op.vjps):
-        return op.call_body(public)
+        return _call_body(op, public)
     token = grad_enabled.set(False)
     try:
-        out = op.call_body(public)
+        out = _call_body(op, public)
     finally:
         grad_enabled.reset(token)
     if not recording:

@@ -84,19 +84,23 @@ def observe_dispatch(observer: Observer) -> Iterator[None]:
     While anybody observes, every call takes the full path, so that none goes unseen.
     """
     observers.append(observer)
-    for notify in _on_change:
-        notify()
+    changed()
     try:
         yield
     finally:
         observers.remove(observer)
-        for notify in _on_change:
-            notify()
+        changed()
 
 
 def on_change(notify: Callable[[], None]) -> None:
     """Calls `notify` when observers come or go."""
     _on_change.append(notify)
+
+
+def changed() -> None:
+    """Says that what the caches assumed may be so no more."""
+    for notify in _on_change:
+        notify()
 
 
 def tell(op: str, backend: str, how: str) -> None:

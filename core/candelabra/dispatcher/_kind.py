@@ -8,7 +8,7 @@ from typing import Any
 from .._device import default_device, device
 from .._dtype import dtype
 from .._errors import CallError, DeviceError, DTypeError
-from ._plugins import load_backend
+from ._plugins import load_backend, on_register
 from .backend import Backend
 
 _kinds: dict[tuple[device, dtype], Kind] = {}
@@ -81,3 +81,14 @@ def canonical_device(value: Any = None) -> device:
 
 
 _canonical: dict[device, device] = {}
+
+
+def _forget(name: str) -> None:
+    """Drops what is known of a backend's devices; tensors made before keep their kinds."""
+    for key in [key for key in _kinds if key[0].type == name]:
+        del _kinds[key]
+    for known in [known for known in _canonical if known.type == name]:
+        del _canonical[known]
+
+
+on_register.append(_forget)

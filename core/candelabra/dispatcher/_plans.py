@@ -71,6 +71,11 @@ def remember(
             add_plan(op, key, plan)
 
 
+def is_zero(attribute: Any) -> bool:
+    """True for 0, 0.0 and -0.0, which are one key."""
+    return isinstance(attribute, (int, float)) and attribute == 0
+
+
 def holds_tensor(attribute: Any) -> bool:
     """Whether an attribute is given as a tensor, or as a sequence with one: a size, a position."""
     return isinstance(attribute, Tensor) or (
@@ -108,7 +113,7 @@ def _remember_kernel(
         if len(op.params) == 1:
             op.table[kind] = entry
     elif isinstance(args[1], Tensor):
-        if args[1]._kind is kind:
+        if args[1]._kind is kind and kind.backend.capabilities.kernels_check_shapes:
             op.table[kind] = entry
     elif type(public[1]) is float or (type(public[1]) is int and compute.category == 2):
         op.table[(kind, type(public[1]))] = entry
@@ -122,8 +127,9 @@ def make_plan(
     None where such a call cannot stand for this one: the front made new tensors, or an attribute is a tensor, whose
     value may change, or a zero, whose sign the key does not tell.
     """
-    attributes = [v for v, p in zip((*public, *args), (*op.params, *op.kernel_params), strict=True) if not p.is_operand]
-    if any((isinstance(v, float) and v == 0) or holds_tensor(v) for v in attributes):
+    params = (*op.params, *op.kernel_params)
+    attributes = [(v, p) for v, p in zip((*public, *args), params, strict=True) if not p.is_operand]
+    if any(holds_tensor(v) or (p.takes_float and is_zero(v)) for v, p in attributes):
         return None
     template: list[Any] = list(args)
     sources: list[tuple[int, int]] = []  # (index into the kernel parameters, index into the public ones)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import pluggy
 
 from .._config import setting
 from .._errors import BackendError, ContractError, DeviceError, PluginError
-from . import hookspecs
+from . import _fallback, hookspecs
 from .backend import API_VERSION, Backend, BackendInfo, MetaBackend
 
 GROUP = "candelabra"
@@ -42,6 +43,9 @@ _visited: set[str] = set()
 _found: dict[str, Found] = {}
 _loaded: dict[str, Backend] = {"meta": MetaBackend()}
 _problems: dict[str, BackendError] = {}
+_loading: dict[str, threading.RLock] = {}
+on_register: list[Callable[[str], None]] = []
+"""Called with the name of a backend that is registered anew: what was known of its devices may be so no more."""
 
 
 def guarded(what: str, call: Callable[[], T]) -> T:
@@ -86,6 +90,8 @@ def discover(name: str | None = None) -> None:
             _visited.add(label)
             try:
                 _collect(label, entry)
+                if entry.name not in _found:
+                    raise ContractError(f"plugin {label}: must offer a backend called {entry.name!r}, got none")
             except BackendError as error:
                 _problems[entry.name] = error
 
@@ -116,6 +122,29 @@ def register_backend(info: BackendInfo, source: str = "registered in this proces
         _problems.pop(info.name, None)
         _found.pop(info.name, None)
         _add(source, info)
+    for forget in on_register:
+        forget(info.name)
+    _fallback.changed()
+
+
+def describe(name: str) -> Found:
+    """The description a plugin gives of a backend.
+
+    Raises:
+        DeviceError: no plugin offers it.
+        PluginError, ContractError: its plugin could not be loaded; the message says why.
+    """
+    with _lock:
+        if name not in _found:
+            discover(name)
+        if name in _problems:
+            raise _again(_problems[name])
+        if name not in _found:
+            known = ", ".join(sorted({*_found, *_loaded, *(entry.name for entry in entry_points())}))
+            raise DeviceError(
+                f'device "{name}": no installed plugin offers it; known are {known}; see candelabra doctor'
+            )
+        return _found[name]
 
 
 def load_backend(name: str) -> Backend:
@@ -128,26 +157,23 @@ def load_backend(name: str) -> Backend:
     backend = _loaded.get(name)
     if backend is not None:
         return backend
-    with _lock:
-        if name in _problems:
-            raise _problems[name]
-        if name not in _found:
-            discover(name)
-        if name not in _found and name not in _problems:
-            discover()
-        if name in _problems:
-            raise _problems[name]
-        if name not in _found:
-            known = ", ".join(sorted({*_found, *_loaded}))
-            raise DeviceError(
-                f'device "{name}": no installed plugin offers it; known are {known}; see candelabra doctor'
-            )
-        try:
-            backend = _load(_found[name].info)
-        except BackendError as error:
-            _problems[name] = error
-            raise
-        return _loaded.setdefault(name, backend)
+    found = describe(name)
+    # One lock a backend: its start may use another backend, in the thread that guards it.
+    with _loading.setdefault(name, threading.RLock()):
+        backend = _loaded.get(name)
+        if backend is None:
+            try:
+                backend = _load(found.info)
+            except BackendError as error:
+                _problems[name] = error
+                raise
+            backend = _loaded.setdefault(name, backend)
+        return backend
+
+
+def _again(problem: BackendError) -> BackendError:
+    """The error anew: raising one object again and again would grow its traceback, and keep callers' tensors alive."""
+    return type(problem)(*problem.args)
 
 
 def _load(info: BackendInfo) -> Backend:
@@ -165,7 +191,8 @@ def _load(info: BackendInfo) -> Backend:
     path, _, attribute = info.loads.partition(":")
 
     def load() -> Backend:
-        backend = getattr(importlib.import_module(path), attribute)()
+        # A module that registers and uses its own backend while it is imported holds its import lock.
+        backend = getattr(sys.modules.get(path) or importlib.import_module(path), attribute)()
         if not isinstance(backend, Backend):
             raise ContractError(f"{what}: {info.loads} must be a Backend, got {type(backend).__name__}")
         backend.devices()
@@ -190,9 +217,3 @@ def known_backends() -> dict[str, Found]:
 def problems() -> dict[str, BackendError]:
     """Why plugins that did not load did not, by name."""
     return dict(_problems)
-
-
-def op_modules() -> list[str]:
-    """Modules of further ops that plugins name through the hook `candelabra_ops`."""
-    discover()
-    return [m for names in _manager.hook.candelabra_ops() for m in names]

@@ -174,9 +174,10 @@ def check_writable(what: str, target: Any) -> None:
     """Refuses targets of in-place writes that have no element of their own for each position, or leaves with grad."""
     if not isinstance(target, Tensor):
         raise CallError(f"{what}: target must be a tensor, got {named_value(target)}")
-    if target._node is not None and grad_enabled.get():
-        base = target._base
-        if target.is_leaf or (base is not None and base._node is not None and base.is_leaf):
+    base = target._base
+    if grad_enabled.get():
+        node = target._node
+        if (node is not None and node.is_leaf) or (base is not None and base._node is not None and base._node.is_leaf):
             raise AutogradError(
                 f"{what}: a leaf that requires a gradient cannot be changed in place, got shape {tuple(target.shape)}; "
                 "use candelabra.no_grad() or an op without the underscore"

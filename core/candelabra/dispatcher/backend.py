@@ -70,6 +70,8 @@ class Capabilities:
         host_memory: handles are host memory: `to_host` copies nothing, 0-d tensors mix with other devices.
         indexed: the device has a number (`cuda:0`); False for a device there is always one of.
         asynchronous: kernels may return before the work is done.
+        kernels_check_shapes: kernels of two operands raise for shapes that do not fit, as NumPy's do; calls then need no
+            look at shapes before the kernel. Where it is False every such call is checked first.
         deterministic: the same call gives the same bits, run after run.
         max_rank: largest number of dims.
         subnormals: numbers nearer to zero than the smallest normal one are computed with; where False they may count as
@@ -84,6 +86,7 @@ class Capabilities:
     host_memory: bool = False
     indexed: bool = True
     asynchronous: bool = False
+    kernels_check_shapes: bool = False
     deterministic: bool = True
     max_rank: int = 32
     subnormals: bool = True

@@ -15,8 +15,3 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def candelabra_backends() -> list[BackendInfo]:
     """Descriptions of the backends this plugin brings. Must import nothing heavy."""
-
-
-@hookspec
-def candelabra_ops() -> list[str]:
-    """Dotted names of modules that declare further ops; imported on first use of `candelabra.load_plugin_ops`."""

@@ -102,14 +102,16 @@ class _BatchNorm(_FeatureNorm):
     def forward(self, input: Tensor) -> Tensor:
         self._check(input)
         mean, var, share = self.running_mean, self.running_var, self.momentum
-        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            if share is None:  # the mean over all batches so far
-                share = 1.0 / float(self.num_batches_tracked)
+        counted = self.num_batches_tracked if self.training and self.track_running_stats else None
+        if counted is not None and share is None:  # the mean over all batches so far, this one included
+            share = 1.0 / (float(counted) + 1)
         if self.training and not self.track_running_stats:
             mean = var = None
         from_batch = self.training or (mean is None and var is None)
-        return F.batch_norm(input, mean, var, self.weight, self.bias, from_batch, share or 0.0, self.eps)
+        result = F.batch_norm(input, mean, var, self.weight, self.bias, from_batch, share or 0.0, self.eps)
+        if counted is not None:
+            counted.add_(1)
+        return result
 
 
 class BatchNorm1d(_BatchNorm):

@@ -66,6 +66,11 @@ class Param:
         return "None" in self.annotation
 
     @property
+    def takes_float(self) -> bool:
+        """True for an attribute that may be a float, or anything."""
+        return any(word in self.annotation for word in ("float", "Number", "Any"))
+
+    @property
     def takes_scalar(self) -> bool:
         """True when a Python number may stand for a tensor."""
         return "Number" in self.annotation
@@ -132,7 +137,6 @@ class Op:
         self.reference: Callable[..., Any] | None = get("reference")
         self.tolerance: str = get("tolerance", "elementwise")
         self.layouts: str = get("layouts", "all")
-        self.flops: Callable[..., int] | None = get("flops")
         self.is_method: bool = get("method", True)
         inplace_default = self.is_pointwise and not self.is_factory and get("inplace_default", True)
         self.is_inplace: bool = get("inplace", inplace_default and self.is_method)
@@ -188,14 +192,6 @@ class Op:
     def records(self) -> bool:
         """Whether calls make a node of their own."""
         return bool(self.vjps)
-
-    def no_gradient(self) -> str:
-        """Why an operand has no gradient rule, for messages."""
-        return (
-            f"has no gradient ({self.grad[6:]})"
-            if self.grad.startswith("none: ")
-            else "has no gradient rule for this operand"
-        )
 
     def set_vjps(self, **rules: Callable[..., Any]) -> None:
         """Adds gradient rules by operand name."""
@@ -339,7 +335,7 @@ def op(**options: Any) -> Callable[[Callable[P, R]], OpFunction[P, R]]:
         grad: "none: reason" for ops without a gradient.
         nondifferentiable: positions of results that carry no gradient.
         method, inplace: whether `Tensor.f` and `Tensor.f_` are derived; pointwise ops get both by default.
-        samples, errors, reference, tolerance, flops: what conformance runs; see `candelabra.testing.samples`.
+        samples, errors, reference, tolerance: what conformance runs; see `candelabra.testing.samples`.
         name: the op's name where it cannot be the function's own.
     """
 

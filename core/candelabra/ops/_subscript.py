@@ -68,7 +68,7 @@ def _getitem(self: Tensor, key: Any) -> Tensor:
     tensor._base = self if root is None else root
     views = storage._views
     views.append(ref(tensor))
-    if not len(views) & 63:
+    if len(views) >= storage.look_at:
         storage.forget_dead_views()
     if self._node is not None and grad_enabled.get():
         record(_record_basic, (self, _frozen(items)), tensor)

@@ -28,6 +28,7 @@ from .._shape import Shape, as_shape, broadcast_shapes
 from ..dispatcher import _fallback
 from ..dispatcher._bind import is_scalar
 from ..dispatcher._kind import canonical_device
+from ..dispatcher._plans import add_plan
 from ..dispatcher._record import rebase, record
 from ..dispatcher._write import check_writable, write
 from ..op import Number, op, rules
@@ -47,7 +48,6 @@ __all__ = [
 
 _TOO_MANY = 1 << 59
 """Elements whose bytes no address can count."""
-_PLANS_LIMIT = 4096
 
 
 def default_float(args: Sequence[Any], dtype: Any) -> dtype_type:
@@ -114,9 +114,7 @@ def _first(
             kernel: Any = functools.partial(_meta_kernel, kind.backend)
         else:
             kernel = kind.backend.kernels().get(op.name) or functools.partial(op.host_kernel, kind.backend)
-        if len(op.plans) >= _PLANS_LIMIT:
-            op.plans.clear()
-        op.plans[((shape,) if nested else shape, dtype, device, default)] = (kernel, kind, nested)
+        add_plan(op, ((shape,) if nested else shape, dtype, device, default), (kernel, kind, nested))
     return result
 
 

@@ -625,7 +625,7 @@ def _polygamma_reference(n: int, input: Any) -> Any:
     """The Hurwitz zeta function by Euler and Maclaurin's formula; the recurrence serves negative arguments too."""
     if n == 0:
         return _digamma_reference(input)
-    x = np.asarray(input).astype(np.longdouble)
+    x: Any = np.asarray(input).astype(np.longdouble)
     y, total, s = np.where(_is_pole(x), 1, x), np.zeros_like(x), n + 1
     while np.any(y < FAR):
         total, y = np.where(y < FAR, total + y**-s, total), np.where(y < FAR, y + 1, y)

@@ -408,16 +408,20 @@ def freedom(input_shape: Shape, dim: Shape, correction: Any) -> Any:
     return builtins.max(reduced_count(input_shape, dim) - correction, 0)
 
 
-def _var_samples() -> list[Sample]:
+def _var_samples(distinct: bool = False) -> list[Sample]:
+    def some(*shape: int) -> Operand:
+        return Operand(shape, distinct=distinct)
+
     return [
-        *[Sample(Operand(shape), dim, correction=0) for shape in ((0,), (2, 0), (67, 3)) for dim in (None, 0)],
-        Sample(Operand(()), correction=0),
-        *[Sample(Operand((3, 4)), dim) for dim in (None, 0, -1, (0, 1))],
-        Sample(Operand((2, 3, 4)), (0, 2), keepdim=True),
-        Sample(Operand((5,)), 0, False),
-        Sample(Operand((5,)), False),
-        Sample(Operand((5,)), 0, True, True),
-        Sample(Operand((4, 5)), 1, correction=2),
+        *[Sample(some(*shape), dim, correction=0) for shape in ((0,), (2, 0), (67, 3)) for dim in (None, 0)],
+        Sample(some(), correction=0),
+        *[Sample(some(3, 4), dim) for dim in (None, 0, -1, (0, 1))],
+        Sample(some(2, 3, 4), (0, 2), keepdim=True),
+        Sample(some(5), 0, False),
+        Sample(some(5), False),
+        Sample(some(5), 0, True, True),
+        Sample(some(4, 5), 1, correction=2),
+        Sample(Operand((3, 4)), 0, dtypes=("complex64", "complex128")),
         Sample(Operand((3, 1)), 1, grad=False),
         Sample(Operand((3,), values=[1024.0, 1024.0, 1024.0]), grad=False),
     ]
@@ -504,7 +508,7 @@ var.vjp(input=_var_grad)
     shape=rules.reduction,
     front=_front_var("std"),
     drops=("unbiased",),
-    samples=_var_samples,
+    samples=lambda: _var_samples(distinct=True),  # a root has no slope at 0
     errors=_var_errors,
     reference=lambda *args, **kwargs: np.sqrt(_var_reference(*args, **kwargs)),
     tolerance="accumulation",
@@ -612,7 +616,7 @@ def _std_mean_reference(input: Any, *args: Any, **kwargs: Any) -> Any:
     shape=_two_shapes,
     front=_front_var("std_mean"),
     drops=("unbiased",),
-    samples=_var_samples,
+    samples=lambda: _var_samples(distinct=True),
     errors=_var_errors,
     reference=_std_mean_reference,
     tolerance="accumulation",

@@ -391,6 +391,10 @@ def check_range(what: str, ok: bool, rule: str, **values: Any) -> None:
 
 def check_options(what: str, lr: Any, eps: float, weight_decay: float, betas: Sequence[float] = ()) -> None:
     """Checks what most optimizers share."""
+    for name, value in (("lr", lr), ("eps", eps), ("weight_decay", weight_decay)):
+        if not isinstance(value, (int, float, Tensor)):
+            raise CallError(f"{what}: {name} must be a number, got {name}={value!r}")
+    check_range(what, len(betas) in (0, 2), "betas must be two numbers", betas=betas)
     check_range(what, float(lr) >= 0, "lr must not be negative", lr=lr)
     check_range(what, eps >= 0, "eps must not be negative", eps=eps)
     check_range(what, weight_decay >= 0, "weight_decay must not be negative", weight_decay=weight_decay)

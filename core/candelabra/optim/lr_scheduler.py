@@ -16,7 +16,7 @@ from typing import Any
 
 from .._errors import ArgumentError, CallError
 from ..tensor._tensor import Tensor
-from ._optimizer import Optimizer
+from ._optimizer import Optimizer, check_range
 
 __all__ = [
     "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR",
@@ -209,6 +209,7 @@ class StepLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
+        check_range("StepLR", step_size >= 1, "step_size must be at least 1", step_size=step_size)
         self.step_size = step_size
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)

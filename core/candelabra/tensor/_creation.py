@@ -55,7 +55,8 @@ def _host_array(what: str, data: Any, dtype: _dtype.dtype | None) -> tuple[np.nd
         if low < _dtype.iinfo(found).min or high > _dtype.iinfo(found).max:
             raise ArgumentError(f"{what}: values must fit {found.name}, got values from {low} to {high}")
     if host.dtype != found.numpy:
-        host = host.astype(found.numpy)
+        with np.errstate(all="ignore"):  # what a dtype cannot hold becomes infinite, in silence as in every cast
+            host = host.astype(found.numpy)
     return host, found
 
 
@@ -186,7 +187,6 @@ def with_class(cls: type[Tensor], array: Any, kind: Any) -> Tensor:
 def rebuild_tensor(
     cls: type[Tensor],
     host: np.ndarray[Any, Any],
-    shape: tuple[int, ...],
     dtype: str,
     device: str,
     requires_grad: bool,

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._errors import AutogradError, StaleTensorError
+from .._errors import AutogradError, CallError, StaleTensorError
 from ._storage import tick
 
 if TYPE_CHECKING:
@@ -243,6 +243,8 @@ class LeafNode(Node):
 
 def add_hook(hooks: dict[int, Hook], hook: Hook) -> RemovableHandle:
     """Adds a hook and returns what removes it."""
+    if not callable(hook):
+        raise CallError(f"hook: must be callable, got {hook!r}")
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook
     return handle

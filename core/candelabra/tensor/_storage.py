@@ -26,7 +26,7 @@ class Storage:
         stamp: clock value of the last write; 0 when there was none.
     """
 
-    __slots__ = ("_handle", "_kind", "_views", "stamp", "version")
+    __slots__ = ("_handle", "_kind", "_views", "look_at", "stamp", "version")
 
     def __init__(self, handle: Any, kind: Any) -> None:
         self._handle = handle
@@ -34,10 +34,12 @@ class Storage:
         self.version = 0
         self.stamp = 0
         self._views: list[weakref.ref[Tensor]] = []
+        self.look_at = 64  # number of views at which to look for dead ones
 
     def forget_dead_views(self) -> None:
         """Drops references to views that are gone: short-lived ones must not pile up."""
-        self._views = [reference for reference in self._views if reference() is not None]
+        self._views = alive = [reference for reference in self._views if reference() is not None]
+        self.look_at = max(64, 2 * len(alive))
 
     def views(self) -> list[Tensor]:
         """Live views of this memory."""

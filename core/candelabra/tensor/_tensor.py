@@ -58,7 +58,7 @@ def make_view(array: Any, kind: Any, base: Tensor) -> Tensor:
     tensor._base = base if root is None else root
     views = storage._views
     views.append(ref(tensor))
-    if not len(views) & 63:
+    if len(views) >= storage.look_at:
         storage.forget_dead_views()
     return tensor
 
@@ -434,6 +434,10 @@ class Tensor(metaclass=_Open):
                 )
         self._grad_slot = value
 
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad_slot = None
+
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Calls `hook(grad)` when this tensor's gradient is known; a returned tensor replaces it.
 
@@ -470,7 +474,8 @@ class Tensor(metaclass=_Open):
             tensor = reference()
             if tensor is not None:
                 known = tensor._grad
-                tensor._grad_slot = grad if known is None else known + grad
+                # A copy: the engine may hand the same tensor on.
+                tensor._grad_slot = grad.clone() if known is None else known + grad
 
         self._retains = True
         self.register_hook(keep)
@@ -493,6 +498,7 @@ class Tensor(metaclass=_Open):
             raise CallError(f"data: must be a tensor, got {type(value).__name__}")
         self._array, self._kind = value._array, value._kind
         self._storage = value.untyped_storage()
+        self._base = None
         node = self._node
         if node is not None:
             node.shape, node.kind = value._array.shape, value._kind
@@ -512,10 +518,6 @@ class Tensor(metaclass=_Open):
     def _version(self) -> int:
         """Number of in-place writes to this tensor's memory."""
         return 0 if self._storage is None else self._storage.version
-
-    @property
-    def _is_view(self) -> bool:
-        return self._base is not None
 
     def is_inference(self) -> bool:
         """False: tensors made in inference mode are ordinary tensors without history."""
@@ -552,7 +554,7 @@ class Tensor(metaclass=_Open):
             raise AutogradError("pickle: only leaves can be pickled, got the result of an op; detach it first")
         host = np.ascontiguousarray(self._host()).reshape(self._array.shape)
         # The array itself: protocol 5 carries its bytes out of band.
-        state = (type(self), host, tuple(self._array.shape), self.dtype.name, str(self.device), self.requires_grad)
+        state = (type(self), host, self.dtype.name, str(self.device), self.requires_grad)
         return rebuild_tensor, (*state, self.__dict__ or None)
 
 

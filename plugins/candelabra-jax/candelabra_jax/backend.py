@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -39,13 +38,15 @@ class JaxBackend(FunctionalBackend):
     # Scatters add in any order on a GPU; elsewhere XLA takes subnormal numbers for zeros.
     capabilities = Capabilities(asynchronous=True, deterministic=not ON_GPU, subnormals=ON_GPU)
     # XLA moves this one as float16, which does not keep the bits of a nan.
-    moved_as = {np.dtype(jnp.float8_e5m2): np.dtype("uint8")}
+    moved_as: Mapping[np.dtype[Any], np.dtype[Any]] = {np.dtype(jnp.float8_e5m2): np.dtype("uint8")}
 
     def devices(self) -> Sequence[str]:
         return [f"{device.platform}:{device.id}" for device in jax.devices()]
 
-    def on_device(self, index: int) -> AbstractContextManager[Any]:
-        return jax.default_device(jax.devices()[index])
+    def made_on(self, index: int, make: Callable[[], Any]) -> Any:
+        device = jax.devices()[index]
+        with jax.default_device(device):
+            return jax.device_put(make(), device)  # put, or JAX would feel free to compute elsewhere
 
     def allocate(self, shape: tuple[int, ...], dtype: dtype, index: int) -> Look:
         try:

@@ -80,6 +80,7 @@ class DataLoader:
         self.is_iterable = isinstance(dataset, IterableDataset)
         _check(
             (num_workers < 0, f"num_workers must be at least 0, got {num_workers}"),
+            (not callable(collate_fn or default_collate), f"collate_fn must be callable, got {collate_fn!r}"),
             (timeout < 0, f"timeout must be at least 0 s, got {timeout}"),
             (
                 not num_workers and prefetch_factor is not None,
@@ -105,6 +106,8 @@ class DataLoader:
                 "drop_last needs batch_size, got batch_size=None",
             ),
         )
+        if not self.is_iterable and not hasattr(dataset, "__getitem__"):
+            raise CallError(f"DataLoader: dataset must have samples by index, got {type(dataset).__name__}")
         self.dataset = dataset
         self.num_workers = num_workers
         self.pin_memory = pin_memory
@@ -301,9 +304,18 @@ class _Workers:
             self.close()
 
 
+class _Message(str):
+    """A text that shows itself as it is: KeyError prints the repr of what it was given."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def _from_worker(owner: int, kind: type[Exception], text: str) -> Exception:
     """The worker's error with its traceback in the message, of its own class where that takes one text."""
-    message = f"DataLoader: worker {owner} raised {text}"
+    message = _Message(f"DataLoader: worker {owner} raised {text}")
     try:
         return kind(message)
     except Exception:

@@ -207,7 +207,16 @@ def work(
                 pipe.send(("end", number, None, None, 0, ()))
             except Exception as error:
                 text = f"{type(error).__name__}: {error}\n\n{traceback.format_exc()}"
-                pipe.send(("error", number, (type(error), text), None, 0, ()))
+                pipe.send(("error", number, (_sendable(type(error)), text), None, 0, ()))
+
+
+def _sendable(kind: type[Exception]) -> type[Exception]:
+    """The class itself, or its first base that the reader can import: a local class cannot be pickled."""
+    for candidate in kind.__mro__:
+        with contextlib.suppress(Exception):
+            pickle.dumps(candidate)
+            return candidate
+    return Exception
 
 
 def _seed(seed: int) -> None:

@@ -225,12 +225,9 @@ def view(self: Tensor, *size: Any, dtype: Any = None) -> Tensor:
         >>> cb.ones(2).view(cb.int32)
         tensor([1065353216, 1065353216], dtype=candelabra.int32)
     """
-    if dtype is None:
-        if size and isinstance(size[0], dtype_type):
-            dtype = size[0]
-        else:
-            return view_as_size(self, *size)
-    return _view_as_dtype(self, dtype)
+    if dtype is None and (not size or size[0].__class__ is not dtype_type):
+        return view_as_size(self, *size)
+    return _view_as_dtype(self, size[0] if dtype is None else dtype)
 
 
 def _view_as_dtype(self: Tensor, dtype: dtype_type) -> Tensor:

@@ -15,17 +15,10 @@ from candelabra.dispatcher.backend import Capabilities, Kernel
 from candelabra_xp.functional import FunctionalBackend, Look
 
 from .kernels import KERNELS
+from .programs import Programs
 
 # Without it JAX would store every 64-bit array in 32 bits.
 jax.config.update("jax_enable_x64", True)
-
-# What JAX raises when a function being compiled asks for the values of an array: they are not known yet.
-NEEDS_VALUES = (
-    jax.errors.ConcretizationTypeError,
-    jax.errors.NonConcreteBooleanIndexError,
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerIntegerConversionError,
-)
 
 ON_GPU = jax.default_backend() == "gpu"
 
@@ -39,6 +32,9 @@ class JaxBackend(FunctionalBackend):
     capabilities = Capabilities(asynchronous=True, deterministic=not ON_GPU, subnormals=ON_GPU)
     # XLA moves this one as float16, which does not keep the bits of a nan.
     moved_as: Mapping[np.dtype[Any], np.dtype[Any]] = {np.dtype(jnp.float8_e5m2): np.dtype("uint8")}
+
+    def __init__(self) -> None:
+        self.programs = Programs()
 
     def devices(self) -> Sequence[str]:
         return [f"{device.platform}:{device.id}" for device in jax.devices()]
@@ -76,18 +72,7 @@ class JaxBackend(FunctionalBackend):
         return jax.lax.complex(pairs[0::2], pairs[1::2])
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        fast: Any = jax.jit(function)
-
-        def run(*args: Any) -> Any:
-            nonlocal fast
-            if fast is not None:
-                try:
-                    return fast(*args)
-                except NEEDS_VALUES:
-                    fast = None
-            return function(*args)
-
-        return run
+        return self.programs.compiled(function)
 
     def synchronize(self, index: int) -> None:
         jax.block_until_ready(jax.live_arrays())

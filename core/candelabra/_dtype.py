@@ -119,7 +119,8 @@ def check_dtype(value: Any) -> dtype:
     """`value` itself when it is a dtype, or the dtype meant by Python's bool, int, float and complex."""
     if type(value) is dtype:
         return value
-    found = {bool: bool_, int: int64, float: float32, complex: complex64}.get(value)
+    python = {bool: bool_, int: int64, float: float32, complex: complex64}
+    found = python.get(value) if isinstance(value, type) else None
     if found is None:
         raise CallError(f"dtype: must be a candelabra.dtype, got {value!r} of type {type(value).__name__}")
     return found

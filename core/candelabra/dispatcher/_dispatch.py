@@ -81,7 +81,7 @@ def normalize(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
         return op.front(*args)
     except CandelabraError:
         raise
-    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, TypeError, ValueError, IndexError, OverflowError) as error:
         for param, value in zip(op.params, args, strict=True):
             fits = (value is None and param.optional) or (param.takes_scalar and is_scalar(value))
             if param.is_operand and not param.is_list and not isinstance(value, Tensor) and not fits:

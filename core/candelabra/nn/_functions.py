@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .._errors import ArgumentError, ShapeError
+from ..op._checked import checked
 from ..ops.activation import leaky_relu
 from ..ops.comparison import where
 from ..ops.norm import vector_norm
@@ -12,6 +13,7 @@ from ..ops.softmax import softmax
 from ..tensor._tensor import Tensor
 
 
+@checked
 def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
@@ -156,6 +158,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     return split.reshape(batch, channels, *rest)
 
 
+@checked
 def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
     """A random draw from a categorical distribution that can be differentiated.
 

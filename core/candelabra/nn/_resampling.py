@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import ArgumentError, ShapeError
+from ..op._checked import checked
 from ..ops.adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from ..ops.creation import full
 from ..ops.joining import cat
@@ -19,6 +20,7 @@ from ..tensor._tensor import Tensor
 PAD_MODES = ("constant", "reflect", "replicate", "circular")
 
 
+@checked
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """`input` with elements added to its trailing dims, or taken off where a size is negative.
 
@@ -126,6 +128,7 @@ _RANKS = {"nearest": (3, 4, 5), "nearest-exact": (3, 4, 5), "area": (3, 4, 5), "
           "bicubic": (4,), "trilinear": (5,)}  # fmt: skip
 
 
+@checked
 def interpolate(
     input: Tensor,
     size: int | Sequence[int] | None = None,

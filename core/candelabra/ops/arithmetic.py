@@ -13,6 +13,7 @@ from .. import _dtype
 from .._errors import ArgumentError, DTypeError, ShapeError
 from .._shape import normalize_dim
 from ..op import Number, op, rules
+from ..op._checked import checked
 from ..op._registry import inplace_method
 from ..op._rules import result_dtype
 from ..tensor._tensor import Tensor
@@ -516,6 +517,7 @@ def neg(input: Tensor) -> Tensor:
 neg.vjp(input=lambda grad: -grad)
 
 
+@checked
 def positive(input: Tensor) -> Tensor:
     """`input` itself, as Python's unary plus gives it.
 

@@ -12,6 +12,7 @@ from .. import _dtype
 from .._config import grad_enabled
 from .._errors import CallError, DTypeError, ShapeError
 from ..op import op, rules
+from ..op._checked import checked
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample, unary
 from .arithmetic import conj, no_slope
@@ -112,6 +113,7 @@ _copy_real.vjp(input=lambda grad: complex(grad, no_slope(grad)))
 _copy_imag.vjp(input=lambda grad: complex(no_slope(grad), grad))
 
 
+@checked
 def real(input: Tensor) -> Tensor:
     """Real part of each element, also as the property `tensor.real`; `input` itself when it is real.
 
@@ -132,6 +134,7 @@ def real(input: Tensor) -> Tensor:
     return _copy_real(input) if parts is None else parts.select(-1, 0)
 
 
+@checked
 def imag(input: Tensor) -> Tensor:
     """Imaginary part of each element, also as the property `tensor.imag`.
 
@@ -330,6 +333,7 @@ def _pairs_of(input: Tensor) -> Tensor:
     return stack([_copy_real(input), _copy_imag(input)], -1)
 
 
+@checked
 def view_as_real(input: Tensor) -> Tensor:
     """Complex numbers as pairs of their real and imaginary parts.
 
@@ -383,6 +387,7 @@ _pairs_of.vjp(input=_of_pairs)
 _of_pairs.vjp(input=_pairs_of)
 
 
+@checked
 def view_as_complex(input: Tensor) -> Tensor:
     """Pairs of real and imaginary parts as complex numbers.
 
@@ -416,6 +421,7 @@ def view_as_complex(input: Tensor) -> Tensor:
 # -- questions -------------------------------------------------------------------------------------------------------
 
 
+@checked
 def is_complex(input: Tensor) -> bool:
     """Whether the dtype of `input` is complex.
 
@@ -432,6 +438,7 @@ def is_complex(input: Tensor) -> bool:
     return input._kind.dtype.is_complex
 
 
+@checked
 def is_floating_point(input: Tensor) -> bool:
     """Whether the dtype of `input` is floating.
 

@@ -14,6 +14,7 @@ from .._dtype import dtype as dtype_type
 from .._errors import CallError
 from ..dispatcher._kind import canonical_device, kind_of
 from ..op import op, rules
+from ..op._checked import checked
 from ..tensor._tensor import Tensor, make_tensor, make_view
 from ..testing.samples import Operand, Sample, unary
 
@@ -170,6 +171,7 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 clone.vjp(input=lambda grad: grad)
 
 
+@checked
 def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
     """`input` itself when its elements lie in row-major order (or that of `memory_format`), else a copy that does.
 

@@ -32,6 +32,7 @@ from ..dispatcher._plans import add_plan
 from ..dispatcher._record import rebase, record
 from ..dispatcher._write import check_writable, write
 from ..op import Number, op, rules
+from ..op._checked import checked
 from ..op._rules import number_dtype
 from ..tensor._creation import from_numpy, tensor
 from ..tensor._tensor import Tensor, make_tensor
@@ -1207,6 +1208,7 @@ def triu_indices(
     return _triangle("triu_indices", row, col, lambda d: d >= offset, dtype, device, layout)
 
 
+@checked
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """The Vandermonde matrix: powers of each element, in columns.
 
@@ -1270,6 +1272,7 @@ def _cosines(*weights: float) -> Any:
     return lambda i, last: sum(w * np.cos(2 * np.pi * k * i / last) for k, w in enumerate(weights))
 
 
+@checked
 def hann_window(
     window_length: int,
     periodic: bool = True,
@@ -1303,6 +1306,7 @@ def hann_window(
     return _window("hann_window", window_length, periodic, shape, dtype, layout, device, requires_grad)
 
 
+@checked
 def hamming_window(
     window_length: int,
     periodic: bool = True,
@@ -1340,6 +1344,7 @@ def hamming_window(
     return _window("hamming_window", window_length, periodic, shape, dtype, layout, device, requires_grad)
 
 
+@checked
 def blackman_window(
     window_length: int,
     periodic: bool = True,
@@ -1377,6 +1382,7 @@ def blackman_window(
     return _window("blackman_window", window_length, periodic, shape, dtype, layout, device, requires_grad)
 
 
+@checked
 def bartlett_window(
     window_length: int,
     periodic: bool = True,
@@ -1413,6 +1419,7 @@ def bartlett_window(
     return _window("bartlett_window", window_length, periodic, shape, dtype, layout, device, requires_grad)
 
 
+@checked
 def kaiser_window(
     window_length: int,
     periodic: bool = True,

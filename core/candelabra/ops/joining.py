@@ -12,6 +12,7 @@ import numpy as np
 from .._errors import ArgumentError, DTypeError, ShapeError
 from .._shape import Shape, normalize_dim
 from ..op import op, rules
+from ..op._checked import checked
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample
 from .strided import host_tensor
@@ -423,6 +424,7 @@ def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
     return repeat(input, (1,) * (input.dim() - len(dims)) + tuple(dims))
 
 
+@checked
 def repeat_interleave(
     input: Tensor, repeats: int | Tensor | None = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
@@ -542,6 +544,7 @@ def cartesian_prod(*tensors: Any) -> Tensor:
     return stack([x.flatten() for x in meshgrid(*listed, indexing="ij")], 1)
 
 
+@checked
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All combinations of `r` elements of a vector, in the order of its positions.
 

@@ -12,6 +12,7 @@ from .._config import grad_enabled
 from .._errors import ArgumentError, CallError, DimError, ShapeError
 from .._shape import Shape, checked_index, normalize_dim
 from ..op import Number, op
+from ..op._checked import checked
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample
 from .indexing import basic_index_put, into_input, selected_shape, unindex
@@ -232,6 +233,7 @@ def _unbind_grad(grad: dict[int, Tensor], input_shape: Shape, dim: int) -> Tenso
 unbind_recorded.vjp(input=_unbind_grad)
 
 
+@checked
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of each position of a dim, in a tuple.
 
@@ -324,6 +326,7 @@ def _split_grad(grad: dict[int, Tensor], input_shape: Shape, split_sizes: Shape,
 split_recorded.vjp(input=_split_grad)
 
 
+@checked
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Views of consecutive parts of a dim, of the given sizes.
 
@@ -351,6 +354,7 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
 Tensor.split_with_sizes = split_with_sizes
 
 
+@checked
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Views of consecutive parts of a dim.
 
@@ -415,6 +419,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, -(-size // chunks), dim)
 
 
+@checked
 def tensor_split(
     input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None
 ) -> tuple[Tensor, ...]:

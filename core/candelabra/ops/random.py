@@ -55,6 +55,7 @@ from ..dispatcher._bind import is_scalar
 from ..dispatcher._kind import canonical_device
 from ..dispatcher._write import check_writable
 from ..op import op
+from ..op._checked import checked
 from ..tensor._tensor import Tensor, make_tensor
 from ..testing.samples import ErrorSample, Sample
 from .creation import (
@@ -618,6 +619,7 @@ def _low_high_size(name: str, args: tuple[Any, ...], low: Any, high: Any, size: 
     return 0 if low is None else low, high, size
 
 
+@checked
 def randperm(
     n: int,
     *,
@@ -842,6 +844,7 @@ def _trials(name: str, shape: Shape, p: Any, dtype: dtype_type, device: Any, gen
     return (factory(name, random_bits, (shape,), stream, _dtype.uint32, device) < bound).to(dtype)
 
 
+@checked
 def bernoulli(
     input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None
 ) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 from .._errors import ArgumentError, DimError, ShapeError
 from .._shape import Shape, normalize_dim, normalize_dims
 from ..op import op, rules
+from ..op._checked import checked
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample
 from .parts import diagonal_scatter
@@ -140,6 +141,7 @@ def _flip_grad(grad: Tensor, dims: Shape) -> Tensor:
 flip.vjp(input=_flip_grad)
 
 
+@checked
 def fliplr(input: Tensor) -> Tensor:
     """Columns in reverse order: `flip` of dim 1.
 
@@ -158,6 +160,7 @@ def fliplr(input: Tensor) -> Tensor:
     return flip(input, (1,))
 
 
+@checked
 def flipud(input: Tensor) -> Tensor:
     """Rows in reverse order: `flip` of dim 0.
 

@@ -24,6 +24,7 @@ from .._shape import (
 )
 from .._shape import broadcast_shapes as common_shape
 from ..op import op
+from ..op._checked import checked
 from ..tensor._node import LeafNode
 from ..tensor._tensor import Tensor, make_tensor
 from ..testing.samples import ErrorSample, Operand, Sample
@@ -583,6 +584,7 @@ unsqueeze.vjp(input=_without)
 # -- orders of dims --------------------------------------------------------------------------------------------------
 
 
+@checked
 def t(input: Tensor) -> Tensor:
     """A matrix with its dims exchanged, as a view; fewer dims are left as they are.
 
@@ -605,6 +607,7 @@ def t(input: Tensor) -> Tensor:
     return transpose(input, 0, n - 1) if n else transpose(input, 0, 0)
 
 
+@checked
 def adjoint(input: Tensor) -> Tensor:
     """Matrices with their last two dims exchanged, conjugated when complex.
 
@@ -733,6 +736,7 @@ Tensor.movedim = Tensor.moveaxis = movedim
 # -- flat and back ---------------------------------------------------------------------------------------------------
 
 
+@checked
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """`input` with a run of dims made one; a view where strides allow it.
 
@@ -767,6 +771,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(input, (*shape[:first], merged, *shape[last + 1 :]))
 
 
+@checked
 def ravel(input: Tensor) -> Tensor:
     """`input` as a vector; a view where strides allow it.
 

@@ -164,8 +164,9 @@ def step_to(xp: Any, handle: Any, offset: int) -> Any:
 
 
 def address(handle: Any) -> int:
-    """Address of an array's first element."""
-    return handle.__array_interface__["data"][0]
+    """Address of an array's first element, on the host or on a CUDA device."""
+    interface = getattr(handle, "__array_interface__", None) or handle.__cuda_array_interface__
+    return interface["data"][0]
 
 
 def extent(handle: Any) -> int:

@@ -14,9 +14,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from candelabra import ArgumentError
+
 opaque = jax.lax.optimization_barrier  # what stands behind it is computed as written
 
-# -- integers, quotients ---------------------------------------------------------------------------------------------
+# -- integers, quotients, matrices ------------------------------------------------------------------------------------
 
 
 def true_divide(input: Any, other: Any) -> Any:
@@ -49,6 +51,14 @@ def lcm(input: Any, other: Any) -> Any:
     a, b = magnitudes(input, other)
     common = jnp.gcd(a, b)
     return (a // jnp.maximum(common, 1) * b).astype(input.dtype)
+
+
+def inverse(input: Any) -> Any:
+    """The inverse; JAX makes infinities and nans of a singular matrix, other devices refuse it."""
+    found = jnp.linalg.inv(input)
+    if bool(jnp.isfinite(input).all()) and not bool(jnp.isfinite(found).all()):
+        raise ArgumentError(f"inverse: input must not be singular, got shape {input.shape}")
+    return found
 
 
 # -- real functions --------------------------------------------------------------------------------------------------
@@ -138,6 +148,7 @@ KERNELS = {
     "expm1": expm1,
     "floor_divide": floor_divide,
     "gcd": gcd,
+    "inverse": inverse,
     "lcm": lcm,
     "log": log,
     "log1p": log1p,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ from . import (
     view,
 )
 from ._kernel import KERNELS, MOVES, UFUNCS
+from .careful import CAREFUL
 
 FAMILIES = (
     activation,
@@ -83,9 +84,11 @@ class XpBackend(Backend):
     Attributes:
         xp: the module.
         narrow: dtypes whose kernels compute in a wider one, by dtype.
+        careful: ops that the module's own functions are not exact or not defined enough for; see `careful.py`.
     """
 
     xp: Any
+    careful: Sequence[str] = ()
     narrow: Mapping[dtype, Any] = NARROW
 
     def allocate(self, shape: tuple[int, ...], dtype: dtype, index: int) -> Handle:
@@ -102,8 +105,17 @@ class XpBackend(Backend):
         xp = self.xp
         table: dict[str, Kernel] = {name: functools.partial(k, xp) for name, k in KERNELS.items()}
         table.update({name: getattr(xp, attribute) for name, attribute in UFUNCS.items() if hasattr(xp, attribute)})
+        table.update({name: functools.partial(CAREFUL[name], self) for name in self.careful})
         table.update(self.own_kernels())
         return table
+
+    def as_written(self, array: Any) -> Any:
+        """The array; a module that compiles must not simplify arithmetic across it. Default: as it is."""
+        return array
+
+    def complex_of(self, real: Any, imag: Any) -> Any:
+        """Complex numbers of two parts, which broadcast."""
+        return KERNELS["complex"](self.xp, real, imag)
 
     def own_kernels(self) -> Mapping[str, Kernel]:
         """Kernels of this backend alone, which replace shared ones of the same name. Default: none."""

@@ -121,8 +121,13 @@ class FunctionalBackend(XpBackend):
         return function
 
     def seen_as(self, flat: Any, dtype: np.dtype[Any]) -> Any:
-        """The bytes of a flat array as elements of another dtype. Default: the array's method `view`."""
-        return flat.view(dtype)
+        """The bytes of a flat array as elements of another dtype. Default: the arrays' method `view`, for real ones."""
+        if flat.dtype.kind == "c":
+            flat = self.xp.stack([flat.real, flat.imag], axis=-1).reshape(-1)
+        if dtype.kind != "c":
+            return flat.view(dtype)
+        pairs = flat.view(f"float{4 * dtype.itemsize}")
+        return self.complex_of(pairs[0::2], pairs[1::2])
 
     def made_on(self, index: int, make: Callable[[], Any]) -> Any:
         """The array that `make()` makes of nothing, on device `index`. Default: where the module puts it."""

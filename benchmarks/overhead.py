@@ -14,17 +14,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import math
-import os
-import platform
-import subprocess
 import sys
-import timeit
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-Row = Callable[[], Any]
+from harness import Row, geometric_mean, has, in_a_process, in_turn, machine, seconds
 
 
 def rows(f: Any) -> dict[str, Row]:
@@ -75,45 +69,7 @@ def mlp_step(f: Any, optimizer: str, **options: Any) -> Row:
 
 def measure(name: str, budget_s: float) -> dict[str, float]:
     """Seconds a call for each row of one framework, in this process."""
-    framework = importlib.import_module(name)
-    times = {}
-    for label, row in rows(framework).items():
-        timer = timeit.Timer(row)
-        row()
-        number = max(1, int(budget_s / 5 / max(timer.timeit(3) / 3, 1e-7)))
-        times[label] = min(timer.repeat(5, number)) / number
-    return times
-
-
-def in_a_process(python: str, framework: str, budget_s: float) -> dict[str, float]:
-    """`measure` in a fresh process of the given interpreter."""
-    command = [python, str(Path(__file__).resolve()), "--measure", framework, "--budget", str(budget_s)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{framework}: measuring failed\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def has(python: str, module: str) -> bool:
-    """Whether an interpreter can import a module."""
-    return subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0
-
-
-def best(rounds: list[dict[str, float]]) -> dict[str, float]:
-    """The smallest time of each row."""
-    return {label: min(r[label] for r in rounds) for label in rounds[0]}
-
-
-def machine() -> str:
-    """Processor, cores and interpreter, for results that are kept."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [
-            line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
-        ]
-        model = names[0] if names else model
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return {label: seconds(row, budget_s) for label, row in rows(importlib.import_module(name)).items()}
 
 
 def report(ours: dict[str, float], peer: dict[str, float] | None) -> str:
@@ -125,7 +81,7 @@ def report(ours: dict[str, float], peer: dict[str, float] | None) -> str:
     lines += ["| row | candelabra us | torch us | ratio |", "|---|---:|---:|---:|"]
     ratios = {label: t / peer[label] for label, t in ours.items()}
     lines += [f"| {k} | {ours[k] * 1e6:.2f} | {peer[k] * 1e6:.2f} | {r:.2f} |" for k, r in ratios.items()]
-    mean = math.exp(sum(map(math.log, ratios.values())) / len(ratios))
+    mean = geometric_mean(list(ratios.values()))
     return "\n".join([*lines, "", f"Geometric mean {mean:.2f}, highest {max(ratios.values()):.2f}."])
 
 
@@ -143,16 +99,11 @@ def main() -> None:
         print(json.dumps(measure(options.measure, options.budget)))
         return
     if options.smoke:
-        print(report(in_a_process(sys.executable, "candelabra", 0.02), None))
+        print(report(in_a_process(sys.executable, __file__, "--measure", "candelabra", "--budget", "0.02"), None))
         return
-    with_peer = has(options.peer, "torch")
-    ours: list[dict[str, float]] = []
-    theirs: list[dict[str, float]] = []
-    for _ in range(options.rounds):
-        ours.append(in_a_process(sys.executable, "candelabra", options.budget))
-        if with_peer:
-            theirs.append(in_a_process(options.peer, "torch", options.budget))
-    text = report(best(ours), best(theirs) if theirs else None)
+    shared = ["--budget", str(options.budget), "--measure"]
+    peer = (options.peer, [*shared, "torch"]) if has(options.peer, "torch") else None
+    text = report(*in_turn(options.rounds, __file__, [*shared, "candelabra"], peer))
     print(text)
     if options.save:
         options.save.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Formulas for primitives that are maps and reductions once their arrays are looked at in the right shape.
+
+They are ops for the compiler alone: no dispatcher knows them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from .. import _dtype
+from .._shape import Shape
+from ..op import Op, rules
+from ..tensor._tensor import Tensor
+
+
+def _three(name: str, found: Any, args: Sequence[Any]) -> tuple[Any, Any]:
+    return found, (found, found, found)
+
+
+def _wide(input: Tensor) -> Tensor:
+    """In float64 where the input is narrower: the mean must lose nothing that the difference from it would show."""
+    return input.to(_dtype.float64)
+
+
+def _standardize(
+    input: Tensor, weight: Tensor | None, bias: Tensor | None, dim: Shape, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    wide = _wide(input)
+    mean = wide.mean(dim, True)
+    apart = (wide - mean).to(_single(input))
+    var = (apart * apart).mean(dim, True)
+    out = apart * (var + eps).rsqrt()
+    if weight is not None:
+        out = out * weight
+    if bias is not None:
+        out = out + bias
+    return out.to(input.dtype), mean.to(input.dtype), var.to(input.dtype)
+
+
+def _single(input: Tensor) -> Any:
+    return input.dtype if input.dtype is _dtype.float64 else _dtype.float32
+
+
+def _standardize_input_grad(
+    grad: Tensor, input: Tensor, weight: Tensor | None, mean: Tensor, var: Tensor, dim: Shape, eps: float
+) -> Tensor:
+    single = _single(input)
+    scale = (var.to(single) + eps).rsqrt()
+    standard = (input.to(single) - mean) * scale
+    scaled = grad.to(single)
+    if weight is not None:
+        scaled = scaled * weight
+    along = (scaled * standard).mean(dim, True)
+    return ((scaled - scaled.mean(dim, True) - standard * along) * scale).to(input.dtype)
+
+
+standardize = Op(_standardize, {"name": "standardize", "dtype": _three})
+standardize_input_grad = Op(_standardize_input_grad, {"name": "standardize_input_grad", "dtype": rules.floating_only})
+
+
+def refined(*shapes: Shape) -> tuple[Shape, list[list[int]]] | None:
+    """The coarsest shape of which all these are merges of neighbouring dims.
+
+    Args:
+        shapes: of the same number of elements, not 0.
+
+    Returns:
+        (shape, for each of its dims its place in each of `shapes`); None where there is no such shape.
+    """
+    ends = sorted({end for shape in shapes for end in _ends(shape)})
+    sizes, before = [], 1
+    for end in ends:
+        if end % before:
+            return None
+        sizes.append(end // before)
+        before = end
+    places = []
+    for shape in shapes:
+        limits = _ends(shape)
+        places.append([next(d for d, limit in enumerate(limits) if end <= limit) for end in ends])
+    return tuple(sizes), [list(p) for p in zip(*places, strict=True)]
+
+
+def _ends(shape: Shape) -> list[int]:
+    """Products of the first sizes, for each number of them."""
+    return [math.prod(shape[: d + 1]) for d in range(len(shape))]
+
+
+def standardize_shapes(
+    shape: Shape, view: Shape, dim: Shape, affine: Shape
+) -> tuple[Shape, Shape, Shape, Shape] | None:
+    """How `standardize` looks at its arrays as maps and reductions need it; None where it cannot.
+
+    Args:
+        shape: of the input; the others as of `ops.standardize`.
+
+    Returns:
+        (shape for the input, dims to reduce, shape for weight and bias, shape for mean and variance)
+    """
+    if 0 in shape or (found := refined(shape, view)) is None:
+        return None
+    sizes, places = found
+    full = (1,) * (len(shape) - len(affine)) + tuple(affine)
+    over = tuple(i for i, (_, v) in enumerate(places) if v in dim)
+    if not over:
+        return None
+    scales = tuple(n if full[s] != 1 else 1 for n, (s, _) in zip(sizes, places, strict=True))
+    kept = tuple(1 if i in over else n for i, n in enumerate(sizes))
+    return sizes, over, scales, kept

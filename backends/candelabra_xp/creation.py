@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from candelabra.ops.creation import progression, spaced
+from candelabra.ops.ranges import progression, spaced
 
 from ._kernel import kernel
 

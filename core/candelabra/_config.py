@@ -21,6 +21,7 @@ from ._errors import ArgumentError, DTypeError
 grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
 inference_mode: ContextVar[bool] = ContextVar("inference_mode", default=False)
 anomaly_mode: ContextVar[bool] = ContextVar("anomaly_mode", default=False)
+anomaly_check_nan: ContextVar[bool] = ContextVar("anomaly_check_nan", default=True)
 
 anomaly_contexts = 0
 """How many contexts of any thread are in anomaly mode: one cheap look before the context variable is asked."""

@@ -80,6 +80,22 @@ class Generator:
             self._offset = (offset + blocks) & _MASK64
             return self._seed, offset
 
+    @contextmanager
+    def reserved(self, blocks: int) -> Iterator[tuple[int, int]]:
+        """As `reserve`, for the length of a `with` block; the stream is as before when the block raises."""
+        stream = self.reserve(blocks)
+        try:
+            yield stream
+        except BaseException:
+            self.give_back(blocks, stream[1])
+            raise
+
+    def give_back(self, blocks: int, offset: int) -> None:
+        """Undoes a `reserve` that came to nothing, unless another thread has drawn since."""
+        with self._lock:
+            if self._offset == (offset + blocks) & _MASK64:
+                self._offset = offset
+
     def manual_seed(self, seed: int) -> Generator:
         """Starts the stream of `seed`, and returns this generator.
 

@@ -10,7 +10,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ._errors import ArgumentError, CallError, DimError, ShapeError
+import numpy as np
+
+from ._errors import ArgumentError, CallError, DimError, OutOfMemoryError, ShapeError
 
 Shape = tuple[int, ...]
 
@@ -50,6 +52,16 @@ def as_shape(op: str, shape: Any) -> Shape:
     if any(s < 0 for s in result):
         raise ShapeError(f"{op}: sizes must not be negative, got {result}")
     return result
+
+
+_TOO_MANY = 1 << 59
+"""Elements whose bytes no address can count."""
+
+
+def check_allocatable(op: str, shape: Shape) -> None:
+    """Raises OutOfMemoryError for more elements than any memory holds."""
+    if math.prod(shape) > _TOO_MANY:
+        raise OutOfMemoryError(f"{op}: no device holds as many elements, got size={shape}")
 
 
 def as_ints(op: str, name: str, values: Any) -> Shape:
@@ -140,6 +152,16 @@ def is_contiguous(shape: Shape, strides: Shape) -> bool:
     return True
 
 
+def may_overlap(size: Shape, stride: Shape) -> bool:
+    """Whether two positions of a strided view may share an element; False is certain, True is not."""
+    reach = 0
+    for s, n in sorted((s, n) for n, s in zip(size, stride, strict=True) if n != 1):
+        if s <= reach:
+            return True
+        reach += (n - 1) * s
+    return False
+
+
 def infer_size(op: str, shape: Sequence[int], numel: int) -> Shape:
     """`shape` with its one -1 replaced so that it holds `numel` elements.
 
@@ -212,9 +234,10 @@ def window_count(size: int, kernel: int, stride: int, padding: int, dilation: in
     return count - 1 if (count - 1) * stride >= size + padding else count
 
 
-def adaptive_bounds(size: int, count: int) -> tuple[list[int], list[int]]:
-    """Starts and ends of `count` windows that cover `size` elements as evenly as integers allow."""
-    return [i * size // count for i in range(count)], [-(-(i + 1) * size // count) for i in range(count)]
+def adaptive_bounds(size: int, count: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Starts and ends of `count` windows that cover `size` elements as evenly as integers allow: int64, shape (count,)."""
+    edges = np.arange(count + 1, dtype=np.int64) * size
+    return edges[:-1] // count, -(-edges[1:] // count)
 
 
 def basic_index_geometry(shape: Shape, strides: Shape, key: tuple[object, ...]) -> tuple[Shape, Shape, int]:

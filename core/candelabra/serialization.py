@@ -68,7 +68,7 @@ def save(obj: Any, f: str | os.PathLike[str] | BinaryIO) -> None:
     """Writes tensors, and containers and plain values around them, to a file.
 
     A path is written next to its place and moved there when complete: whatever happens, the file that was there before
-    survives until then. Tensors that share memory still do after loading.
+    survives until then; where the file system has files without names, a killed process leaves no other. Tensors that share memory still do after loading.
 
     Args:
         obj: tensors, parameters, dicts, lists, tuples, sets, numbers, strings, bytes, None, dtypes, devices and sizes.
@@ -87,17 +87,15 @@ def save(obj: Any, f: str | os.PathLike[str] | BinaryIO) -> None:
     """
     document = _Writer().document(obj)
     if isinstance(f, (str, os.PathLike)):
-        with _replacing(os.fspath(f)) as file:
-            document.write(file)
+        _replace(os.fspath(f), document.write)
     elif hasattr(f, "write"):
         document.write(f)
     else:
         raise SerializationError(f"save: f must be a path or a binary file, got {type(f).__name__}")
 
 
-@contextlib.contextmanager
-def _replacing(path: str) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` when the block ends well, and is removed when it does not."""
+def _replace(path: str, write: Callable[[BinaryIO], None]) -> None:
+    """Puts a file filled by `write` in the place of `path`, which is as before when that fails."""
     path = os.path.realpath(path)  # a link stays a link
     try:
         mode = os.stat(path).st_mode
@@ -105,18 +103,15 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
         mode = 0
     if mode and not stat.S_ISREG(mode):  # a pipe or a device cannot be replaced, nor does it know its place
         content = io.BytesIO()
-        yield content
+        write(content)
         with open(path, "wb") as file:
             file.write(content.getbuffer())
         return
     temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if mode:
-            os.chmod(temporary, stat.S_IMODE(mode))
+        if not _write_unnamed(temporary, mode, write):
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+                _complete(file, mode, write)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -128,6 +123,36 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _write_unnamed(name: str, mode: int, write: Callable[[BinaryIO], None]) -> bool:
+    """Writes a file that gets its name once it is complete: a process killed on the way leaves nothing behind.
+
+    Returns:
+        False, and no file, where the system or the file system has no files without names.
+    """
+    if not hasattr(os, "O_TMPFILE"):
+        return False
+    try:
+        descriptor = os.open(os.path.dirname(name), os.O_TMPFILE | os.O_WRONLY, 0o666)
+    except OSError:
+        return False
+    with open(descriptor, "wb") as file:
+        _complete(file, mode, write)
+        try:  # given a descriptor to start from, Python calls linkat, which follows the link in /proc
+            os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=descriptor, follow_symlinks=True)
+        except OSError:
+            return False
+    return True
+
+
+def _complete(file: BinaryIO, mode: int, write: Callable[[BinaryIO], None]) -> None:
+    """Fills a file and waits until the disk has it; `mode` is that of the file to be replaced, 0 for none."""
+    write(file)
+    file.flush()
+    os.fsync(file.fileno())
+    if mode:
+        os.fchmod(file.fileno(), stat.S_IMODE(mode))
 
 
 @dataclass

@@ -273,6 +273,39 @@ def test_anomaly_mode_names_the_forward_line():
     assert "Sqrt" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "mode", [cb.autograd.detect_anomaly, lambda check_nan: cb.autograd.set_detect_anomaly(True, check_nan)]
+)
+def test_anomaly_mode_looks_for_nan_only_if_asked(mode):
+    x = leaf(0.0)
+    with mode(check_nan=False):
+        (x.sqrt() * 0).sum().backward()
+    assert np.isnan(x.grad.item())
+    with mode(check_nan=True), mode(check_nan=False), mode(check_nan=True), pytest.raises(AutogradError, match="nan"):
+        (x.sqrt() * 0).sum().backward()
+    with mode(check_nan=False):
+        with mode(check_nan=True):
+            pass
+        (x.sqrt() * 0).sum().backward()
+
+
+def test_anomaly_mode_notes_the_forward_line_on_errors_of_rules():
+    class Broken(cb.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            raise ZeroDivisionError("no gradient today")
+
+    with cb.autograd.detect_anomaly(check_nan=False):
+        y = Broken.apply(leaf(1.0)).sum()
+        with pytest.raises(ZeroDivisionError) as caught:
+            y.backward()
+    assert any("test_engine.py" in note for note in caught.value.__notes__)
+
+
 class Cube(cb.autograd.Function):
     @staticmethod
     def forward(ctx, x, scale):

@@ -19,7 +19,7 @@ from candelabra._errors import (
     ShapeError,
     StaleTensorError,
 )
-from candelabra.ops import creation as ops
+from candelabra.ops import _names as ops
 from candelabra.tensor._creation import tensor
 
 # -- sizes, dtypes, devices ------------------------------------------------------------------------------------------

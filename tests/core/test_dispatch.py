@@ -126,6 +126,32 @@ def test_remembered_call_tells_negative_zero_from_zero():
         assert math.copysign(1.0, out[0].item()) == sign
 
 
+def test_remembered_call_tells_false_from_zero():
+    x = cb.arange(20.0).reshape(5, 4)
+    for _ in range(2):
+        assert x.var(0).shape == (4,)
+        assert x.var(False).shape == ()
+        assert x.std(dim=1).shape == (5,)
+        assert x.std(dim=True).shape == ()
+
+
+@pytest.mark.parametrize("values", [(1, 1.0, True), (True, 1, 1.0), (1.0, True, 1)])
+def test_remembered_calls_tell_the_types_of_numbers(values):
+    x = cb.arange(4)
+    floats = {bool: cb.int64, int: cb.int64, float: cb.float32}
+    for value in values * 2:
+        for call in (
+            lambda v: x + v,
+            lambda v: cb.add(x, v),
+            lambda v: x.clamp(min=v),
+            lambda v: cb.where(x > 1, v, x),
+            lambda v: v - x,
+        ):
+            assert call(value).dtype is floats[type(value)]
+        assert cb.full_like(x, value).dtype is cb.int64
+        assert cb.full((2,), value).dtype is {bool: cb.bool, int: cb.int64, float: cb.float32}[type(value)]
+
+
 def test_remembered_call_still_checks_what_it_must():
     for _ in range(3):
         assert cb.ones(2, 3).sum(1).shape == (2,)
@@ -180,6 +206,85 @@ def test_bad_calls_name_the_op_and_the_argument():
             call()
 
 
+def nested_in_itself():
+    data = []
+    data.append(data)
+    return data
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda x: cb.as_tensor(object()), DTypeError, "data must be numbers"),
+        (lambda x: cb.as_tensor([None]), DTypeError, "data must be numbers"),
+        (lambda x: cb.as_tensor(np.array(["a"])), DTypeError, "no counterpart"),
+        (lambda x: cb.as_tensor(nested_in_itself()), ShapeError, "nested sequences of one shape"),
+        (lambda x: cb.cat([cb.tensor(1.0)]), ShapeError, "0-d tensor cannot be joined"),
+        (lambda x: cb.concat([cb.ones(1), cb.tensor(1.0)]), ShapeError, "0-d tensor cannot be joined"),
+        (lambda x: cb.hstack([]), CallError, "at least one tensor"),
+        (lambda x: x.to(1.5), CallError, "to: takes dtypes, devices and tensors"),
+        (lambda x: x.to(np.zeros(2)), CallError, "to: takes dtypes, devices and tensors"),
+        (lambda x: cb.where(1.5), CallError, "where: condition must be a tensor"),
+        (lambda x: x.sum(dim=0, axis=1), CallError, "sum: argument given twice, got axis=1 for dim"),
+        (lambda x: cb.sum(x=x, input=x), CallError, "sum: argument given twice"),
+        (lambda x: cb.sum(x, 0, axis=0), CallError, "sum: argument given twice"),
+    ],
+)
+def test_odd_arguments_are_refused_with_our_errors(call, error, text):
+    with pytest.raises(error, match=text) as caught:
+        call(cb.ones(2, 3))
+    assert isinstance(caught.value, cb.CandelabraError)
+
+
+def test_body_that_runs_out_of_memory_says_so():
+    with pytest.raises(cb.OutOfMemoryError, match="adaptive_avg_pool1d: out of memory"):
+        cb.nn.functional.adaptive_avg_pool1d(cb.ones(1, 2, 4), 10**13)
+
+
+# -- NumPy's functions -----------------------------------------------------------------------------------------------
+
+
+def test_arrays_and_tensors_compute_to_tensors():
+    a, t = np.arange(3.0), cb.ones(3, requires_grad=True)
+    for result in (a + t, np.add(a, t), np.add(t, a), t + a, np.add([0.0, 1.0, 2.0], t)):
+        assert isinstance(result, cb.Tensor) and result.tolist() == [1.0, 2.0, 3.0] and result.requires_grad
+    assert (a < t).tolist() == [True, False, False]
+    assert np.equal(a, t).tolist() == [False, True, False]
+    assert (a @ t.double()).item() == 3.0
+    np.exp(t).sum().backward()
+    assert t.grad.tolist() == pytest.approx([math.e] * 3)
+
+
+def test_numpy_numbers_are_weak_in_front_of_tensors():
+    half, whole = cb.ones((), dtype=cb.float16), cb.ones(2, dtype=cb.int32)
+    assert (np.float64(2) * half).dtype is cb.float16
+    assert (np.int64(2) * whole).dtype is cb.int32
+    assert np.maximum(2, whole).tolist() == [2, 2]
+    assert np.arctan2(1.0, half).dtype is cb.float16
+
+
+def test_numpy_output_of_a_function_stays_numpys():
+    a = np.zeros(2)
+    a += cb.ones(2)
+    assert type(a) is np.ndarray and a.tolist() == [1.0, 1.0]
+    with pytest.raises(cb.AutogradError, match="requires a gradient"):
+        a += cb.ones(2, requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda t: np.spacing(t), r"numpy.spacing: has no counterpart for tensors, got a tensor of shape \(2,\)"),
+        (lambda t: np.add.reduce(t), "numpy.add.reduce: has no counterpart"),
+        (lambda t: np.add(t, t, dtype="f4"), "numpy.add: takes no further arguments with tensors"),
+        (lambda t: np.exp(t, out=t), "use candelabra.exp"),
+    ],
+)
+def test_numpy_functions_without_counterpart_say_what_to_do(call, text):
+    with pytest.raises(CallError, match=text):
+        call(cb.ones(2))
+
+
 def test_constructor_of_sizes_and_of_data():
     assert cb.Tensor(2, 3).shape == (2, 3)
     assert cb.Tensor([2, 3]).tolist() == [2.0, 3.0]
@@ -209,8 +314,8 @@ def test_kernel_failure_is_wrapped_with_op_and_operands():
     def broken(a, b):
         raise RuntimeError("hardware says no")
 
-    kept = backend._table["mul"]
-    backend._table["mul"] = broken
+    kept = backend.kernel("mul", cb.float32)
+    backend._chosen["mul", cb.float32] = broken
     cb.dispatcher._plans.forget()
     try:
         with pytest.raises(
@@ -218,7 +323,7 @@ def test_kernel_failure_is_wrapped_with_op_and_operands():
         ):
             cb.ones(2, device="few") * cb.ones(2, device="few")
     finally:
-        backend._table["mul"] = kept
+        backend._chosen["mul", cb.float32] = kept
         cb.dispatcher._plans.forget()
 
 
@@ -247,8 +352,8 @@ def test_devices_parse_and_default():
 
 def test_shapes_are_checked_where_kernels_do_not():
     backend = cb.dispatcher._plugins._loaded["few"]
-    kept = backend._table["add"]
-    backend._table["add"] = lambda a, b: np.broadcast_to(np.float32(7), (9, 9)).copy()  # trusts what it is given
+    kept = backend.kernel("add", cb.float32)
+    backend._chosen["add", cb.float32] = lambda a, b: np.broadcast_to(np.float32(7), (9, 9)).copy()  # trusts what it is given
     cb.dispatcher._plans.forget()
     try:
         good = cb.ones(2, device="few")
@@ -257,7 +362,7 @@ def test_shapes_are_checked_where_kernels_do_not():
             with pytest.raises(ShapeError, match="do not broadcast"):
                 good + cb.ones(3, device="few")
     finally:
-        backend._table["add"] = kept
+        backend._chosen["add", cb.float32] = kept
         cb.dispatcher._plans.forget()
 
 

@@ -11,7 +11,7 @@ import pytest
 import candelabra as cb
 from candelabra import _config, _dtype
 from candelabra._errors import ArgumentError
-from candelabra.ops import creation as ops
+from candelabra.ops import _names as ops
 from candelabra.tensor._creation import from_numpy, tensor
 from candelabra.tensor._format import get_printoptions, printoptions, set_printoptions
 

@@ -39,6 +39,23 @@ def test_out_may_overlap_an_operand():
     assert x.tolist() == [2, 3, 4, 3]
 
 
+@pytest.mark.parametrize("alias", ["data", "detach", "view"])
+def test_kernel_that_writes_in_place_never_reads_what_it_wrote(alias, monkeypatch):
+    def add_one_by_one(target, dim, index, source):
+        for i, place in enumerate(index.tolist()):
+            target[place] += source[i]
+
+    monkeypatch.setattr(cb.dispatcher.load_backend("cpu").kernel("index_add", cb.float32), "into", add_one_by_one)
+    x = cb.ones(4)
+    source = {"data": x.data, "detach": x.detach(), "view": x.view(4)}[alias]
+    for _ in range(2):
+        x.fill_(1)
+        x.index_add_(0, cb.tensor([1, 2, 3]), source[:3])
+        assert x.tolist() == [1, 2, 2, 2]
+    x.index_add_(0, cb.tensor([1, 2, 3]), cb.ones(3))
+    assert x.tolist() == [1, 3, 3, 3]
+
+
 def test_views_of_views_alias_and_count_one_version():
     x = cb.zeros(4)
     view = x.view(2, 2).t()

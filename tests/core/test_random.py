@@ -14,7 +14,7 @@ import pytest
 import candelabra as cb
 from candelabra import _dtype, _philox, _random
 from candelabra._errors import ArgumentError, AutogradError, CallError, DTypeError, ShapeError
-from candelabra.ops import random as ops
+from candelabra.ops import _names as ops
 from candelabra.tensor._creation import tensor
 
 
@@ -167,6 +167,37 @@ def test_fork_rng_restores_seed_and_offset():
 def test_every_device_starts_the_same_stream():
     _random.manual_seed(3)
     assert _random.default_of(cb.device("meta")).get_state().tolist() == _random.get_rng_state().tolist()
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda **how: ops.rand(10**14, **how),
+        lambda **how: ops.randn(10**14, **how),
+        lambda **how: ops.randint(5, (10**14,), **how),
+        lambda **how: ops.randperm(10**14, **how),
+        lambda **how: ops.rand(1 << 70, **how),
+        lambda **how: ops.bernoulli(tensor(0.5).expand(10**14), **how),
+    ],
+)
+def test_draw_without_room_leaves_the_stream_where_it_was(draw) -> None:
+    generator = _random.Generator().manual_seed(1)
+    ops.rand(2, generator=generator)  # remembers how to draw
+    before = generator.get_state().tolist()
+    for _ in range(2):
+        with pytest.raises(cb.OutOfMemoryError):
+            draw(generator=generator)
+        assert generator.get_state().tolist() == before
+
+
+def test_reservation_is_given_back_unless_others_drew_since():
+    generator = _random.Generator().manual_seed(1)
+    _, first = generator.reserve(3)
+    _, second = generator.reserve(2)
+    generator.give_back(3, first)
+    assert generator.reserve(0)[1] == 5
+    generator.give_back(2, second)
+    assert generator.reserve(0)[1] == 3
 
 
 def test_threads_never_share_blocks():

@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import resource
+import signal
 import stat
 import subprocess
 import sys
@@ -530,6 +531,50 @@ def test_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
         save("new", path)
     monkeypatch.undo()
     assert os.listdir(tmp_path) == ["model"] and load(path) == "old"
+
+
+KILLED = """
+import os, signal, sys, candelabra as cb
+from candelabra.serialization import save
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+save(cb.zeros(100_000), sys.argv[1])
+"""
+
+
+def _has_unnamed_files(folder: Path) -> bool:
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY))
+    except (OSError, AttributeError):
+        return False
+    return True
+
+
+def test_killed_process_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    if not _has_unnamed_files(tmp_path):
+        pytest.skip("this file system has no files without names")
+    path = tmp_path / "model"
+    save("old", path)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert os.listdir(tmp_path) == ["model"] and load(path) == "old"
+
+
+@pytest.mark.parametrize("missing", ["open", "link"])
+def test_file_systems_without_unnamed_files_are_written_too(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(os, missing)
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        if missing == "link" or args[1] & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, "no such files here")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(os, missing, refuse)
+    path = tmp_path / "model"
+    for value in ("old", "new"):
+        save(value, path)
+        assert os.listdir(tmp_path) == ["model"] and load(path) == value
 
 
 def test_refused_object_does_not_touch_the_file(tmp_path: Path) -> None:

@@ -18,9 +18,10 @@ ROOT = Path(cb.__file__).parent
 LAYERS = (
     ("_errors",),
     ("_dtype", "_shape", "_layout"),
-    ("_config",),
+    ("_config", "_threads"),
     ("_device",),
-    ("tensor", "dispatcher", "op", "_philox", "_random"),
+    ("tensor", "dispatcher", "op", "runtime", "_philox", "_random"),
+    ("compiler",),
     ("ops", "autograd"),
     ("nn", "optim", "random", "serialization", "utils"),
     ("cli", "__main__"),
@@ -90,7 +91,7 @@ def test_core_names_no_backend_package():
 def test_import_loads_no_backend_and_no_optional_library():
     code = (
         "import sys, candelabra; "
-        "bad = {'cupy', 'pyopencl', 'onnx', 'rich', 'sklearn', 'matplotlib', 'scipy', 'pytest'} & set(sys.modules); "
+        "bad = {'cupy', 'pyopencl', 'llvmlite', 'candelabra.compiler', 'onnx', 'rich', 'sklearn', 'matplotlib', 'scipy', 'pytest'} & set(sys.modules); "
         "bad |= {m for m in sys.modules if m.startswith('candelabra_')}; print(sorted(bad))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

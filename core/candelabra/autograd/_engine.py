@@ -16,6 +16,7 @@ from typing import Any
 
 from .. import _config
 from .._errors import ArgumentError, AutogradError, CallError, ShapeError
+from .._layout import contiguous_format
 from ..dispatcher._write import write
 from ..tensor._node import LeafNode, Node, traces
 from ..tensor._tensor import Tensor, make_tensor
@@ -113,8 +114,13 @@ def run(
                 continue
             if hooks is not None and hooks.pre:
                 grad = _run_pre_hooks(hooks.pre, grad)
-            results = node.apply(grad)
-            if anomaly:
+            try:
+                results = node.apply(grad)
+            except Exception as error:
+                if anomaly:
+                    error.add_note(f"{node.name()}: forward call:\n{_made_at(node)}")
+                raise
+            if anomaly and _config.anomaly_check_nan.get():
                 _check_anomaly(node, results)
             if hooks is not None and hooks.post:
                 results = _run_post_hooks(hooks.post, results, grad)
@@ -194,7 +200,7 @@ def _accumulate(node: LeafNode, grad: Tensor, create_graph: bool) -> None:
         elif grad._storage is None and sys.getrefcount(grad) <= _OWN_REFERENCES:
             leaf._grad = grad  # nobody else can see it: no copy
         else:
-            leaf._grad = grad.detach().clone(memory_format=None)
+            leaf._grad = grad.detach().clone(memory_format=contiguous_format)
     if node.hooks is not None:
         for hook in tuple(node.hooks.accumulated.values()):
             hook(leaf)
@@ -234,9 +240,13 @@ def _check_anomaly(node: Node, results: Sequence[Tensor | None]) -> None:
     for i, result in enumerate(results):
         if result is None or not result._kind.dtype.category >= 2 or not bool(result.isnan().any()):
             continue
-        trace = traces.get(node)
-        where = "".join(traceback.format_list(list(trace))) if trace else "(made outside anomaly mode)\n"
-        raise AutogradError(f"{node.name()}: returned nan for operand {i}; forward call:\n{where}")
+        raise AutogradError(f"{node.name()}: returned nan for operand {i}; forward call:\n{_made_at(node)}")
+
+
+def _made_at(node: Node) -> str:
+    """Traceback of the call that made a node."""
+    trace = traces.get(node)
+    return "".join(traceback.format_list(list(trace))) if trace else "(made outside anomaly mode)\n"
 
 
 def _root_gradient(tensor: Tensor, grad: Tensor | None, what: str) -> Tensor:
@@ -266,7 +276,7 @@ _ones: dict[Any, Any] = {}
 
 def one(tensor: Tensor) -> Tensor:
     """The gradient of a one-element tensor with respect to itself."""
-    from ..ops.creation import ones_like
+    from ..ops.likes import ones_like
 
     if tensor._array.shape:
         return ones_like(tensor.detach())
@@ -374,7 +384,7 @@ def grad(
     for i, (tensor, node) in enumerate(zip(ins, wanted, strict=True)):
         found = captured.get(node)
         if found is None and materialize_grads:
-            from ..ops.creation import zeros_like
+            from ..ops.likes import zeros_like
 
             found = zeros_like(tensor.detach())
         elif found is None and not allow_unused:

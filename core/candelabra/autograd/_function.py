@@ -200,6 +200,7 @@ class Function:
 
     @classmethod
     def _attach(cls, ctx: FunctionNode, output: Any, inputs: list[Any]) -> Any:
+        from ..dispatcher._record import rebase, trace, with_node
         from ..tensor._tensor import Tensor
 
         outputs = list(output) if isinstance(output, tuple) else [output]
@@ -212,6 +213,8 @@ class Function:
                 outputs[i] = value.detach()  # an input returned as it is: a new tensor carries the new history
         ctx._output_kinds = [(tuple(o.shape), o._kind) if isinstance(o, Tensor) else ((), None) for o in outputs]
         ctx.stamp = tick()
+        if _config.anomaly_contexts:
+            trace(ctx)
         for i, value in enumerate(outputs):
             if not isinstance(value, Tensor) or value.dtype.category < 2:
                 continue
@@ -219,8 +222,6 @@ class Function:
                 continue
             node = OutputNode(ctx, i, value._array.shape, value._kind)
             if any(value is d for d in ctx._dirty):
-                from ..dispatcher._record import rebase, with_node
-
                 rebase(value, with_node(value, node))
             else:
                 value._node = node

@@ -167,45 +167,66 @@ class inference_mode(_Mode):
 
 
 class detect_anomaly(_Mode):
-    """Anomaly mode for a block: a nan in a backward pass raises AutogradError with the forward call's traceback."""
+    """Anomaly mode for a block: errors of a backward pass tell where in the forward pass their node was made.
+
+    Args:
+        check_nan: raise AutogradError when a gradient rule returns nan.
+
+    Example:
+        >>> x = cb.zeros(1, requires_grad=True)
+        >>> with cb.autograd.detect_anomaly(check_nan=False):
+        ...     (x / x).sum().backward()
+        >>> x.grad
+        tensor([nan])
+    """
 
     def __init__(self, check_nan: bool = True) -> None:
         super().__init__()
-        self._before: list[bool] = []
+        self.check_nan = bool(check_nan)
+        self._before: list[tuple[bool, bool]] = []
+
+    def _again(self) -> _Mode:
+        return detect_anomaly(self.check_nan)
 
     def __enter__(self) -> None:
-        self._before.append(_set_anomaly(True))
+        self._before.append(_set_anomaly(True, self.check_nan))
 
     def __exit__(self, *exc: object) -> None:
-        _set_anomaly(self._before.pop())
+        _set_anomaly(*self._before.pop())
 
 
 class set_detect_anomaly(_Mode):
     """Sets anomaly mode on or off at once, and back again at the end when used as a context.
 
-    In it each node remembers where it was made, and a nan in a backward pass raises with that place.
+    In it each node remembers where it was made, and errors of a backward pass name that place.
+
+    Args:
+        mode: on or off.
+        check_nan: raise AutogradError when a gradient rule returns nan.
     """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         super().__init__()
         self.mode = bool(mode)
-        self._before = _set_anomaly(self.mode)
+        self.check_nan = bool(check_nan)
+        self._before = _set_anomaly(self.mode, self.check_nan)
 
     def __enter__(self) -> None:
-        _set_anomaly(self.mode)
+        _set_anomaly(self.mode, self.check_nan)
 
     def __exit__(self, *exc: object) -> None:
-        _set_anomaly(self._before)
+        _set_anomaly(*self._before)
 
     def __call__(self, function: F) -> F:
         raise CallError("set_detect_anomaly: is no decorator, got a function; use detect_anomaly")
 
 
-def _set_anomaly(mode: bool) -> bool:
+def _set_anomaly(mode: bool, check_nan: bool) -> tuple[bool, bool]:
     """Sets anomaly mode in this context; returns what it was."""
-    before = _config.anomaly_mode.get()
+    before = _config.anomaly_mode.get(), _config.anomaly_check_nan.get()
     _config.anomaly_mode.set(mode)
-    _config.anomaly_contexts += mode - before
+    _config.anomaly_check_nan.set(check_nan)
+    _config.anomaly_contexts += mode - before[0]
     return before
 
 

@@ -27,7 +27,7 @@ def _zero_if_none(value: Tensor | None, like: Tensor, strict: bool, what: str) -
         return value
     if strict:
         raise AutogradError(f"{what}: an output does not depend on an input, got strict=True")
-    from ..ops.creation import zeros_like
+    from ..ops.likes import zeros_like
 
     return zeros_like(like.detach())
 
@@ -163,7 +163,7 @@ def jvp(
         >>> cb.autograd.functional.jvp(lambda x: x * x, cb.tensor([1.0, 2.0]), cb.ones(2))[1]
         tensor([2., 4.])
     """
-    from ..ops.creation import ones_like, zeros_like
+    from ..ops.likes import ones_like, zeros_like
 
     listed, _ = _tupled(inputs)
     with enable_grad():

@@ -7,7 +7,8 @@ from typing import Any
 
 from .._errors import ArgumentError, ShapeError
 from ..dispatcher._write import write
-from ..ops.creation import empty, zeros_like
+from ..ops.creation import empty
+from ..ops.likes import zeros_like
 from ..tensor._tensor import Tensor
 from . import functional as F
 from . import init

@@ -7,8 +7,8 @@ from .._errors import ArgumentError, ShapeError
 from ..op._checked import checked
 from ..ops.activation import leaky_relu
 from ..ops.comparison import where
+from ..ops.drawing import rand_like
 from ..ops.norm import vector_norm
-from ..ops.random import rand_like
 from ..ops.softmax import softmax
 from ..tensor._tensor import Tensor
 

@@ -461,7 +461,7 @@ class Module:
             device: where to; where they are when None.
             recurse: also in modules below.
         """
-        from ..ops.creation import empty_like
+        from ..ops.likes import empty_like
 
         return self._apply(lambda t: empty_like(t, device=device), recurse)
 
@@ -648,7 +648,7 @@ def layout(name: str, extra_lines: list[str], children: list[str]) -> str:
 
 
 def _zeros_like(tensor: Tensor) -> Tensor:
-    from ..ops.creation import zeros_like
+    from ..ops.likes import zeros_like
 
     return zeros_like(tensor)
 

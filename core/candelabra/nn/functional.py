@@ -14,23 +14,31 @@ from typing import Any
 from ..dispatcher._write import inplace as _run_inplace
 from ..ops import activation as _activation
 from ..ops import adaptive_pooling as _adaptive_pooling
+from ..ops import class_loss as _class_loss
 from ..ops import convolution as _convolution
 from ..ops import distance as _distance
 from ..ops import embedding as _embedding
+from ..ops import gated_activation as _gated_activation
 from ..ops import loss as _loss
+from ..ops import margin_loss as _margin_loss
 from ..ops import normalization as _normalization
 from ..ops import pooling as _pooling
+from ..ops import probability_loss as _probability_loss
 from ..ops import regularization as _regularization
 from ..ops.activation import *
 from ..ops.adaptive_pooling import *
+from ..ops.class_loss import *
 from ..ops.convolution import *
 from ..ops.distance import *
 from ..ops.embedding import *
+from ..ops.gated_activation import *
 from ..ops.linalg import bilinear as bilinear
 from ..ops.linalg import linear as linear
 from ..ops.loss import *
+from ..ops.margin_loss import *
 from ..ops.normalization import *
 from ..ops.pooling import *
+from ..ops.probability_loss import *
 from ..ops.regularization import *
 from ..ops.softmax import log_softmax as _log_softmax
 from ..ops.softmax import softmax as _softmax
@@ -53,7 +61,8 @@ _OWN = (
     "sigmoid", "softmax", "softmin", "tanh", "threshold_", "upsample", "upsample_bilinear", "upsample_nearest",
 )  # fmt: skip
 _FAMILIES = (
-    _activation, _adaptive_pooling, _convolution, _distance, _embedding, _loss, _normalization, _pooling, _regularization,
+    _activation, _adaptive_pooling, _class_loss, _convolution, _distance, _embedding, _gated_activation, _loss,
+    _margin_loss, _normalization, _pooling, _probability_loss, _regularization,
 )  # fmt: skip
 __all__ = sorted({*_OWN, *(name for family in _FAMILIES for name in family.__all__)})  # noqa: PLE0605
 
@@ -80,7 +89,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """`max(0, x) + min(0, alpha * (exp(x / alpha) - 1))`; written over the input when `inplace`."""
-    return _either(_activation.celu, inplace, input, alpha)
+    return _either(_gated_activation.celu, inplace, input, alpha)
 
 
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
@@ -90,7 +99,7 @@ def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """`x` where positive, else `alpha * (exp(x) - 1)`; written over the input when `inplace`."""
-    return _either(_activation.elu, inplace, input, alpha)
+    return _either(_gated_activation.elu, inplace, input, alpha)
 
 
 def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
@@ -100,7 +109,7 @@ def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """Scaled ELU; written over the input when `inplace`."""
-    return _either(_activation.selu, inplace, input)
+    return _either(_gated_activation.selu, inplace, input)
 
 
 def selu_(input: Tensor) -> Tensor:
@@ -110,12 +119,12 @@ def selu_(input: Tensor) -> Tensor:
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """`x * sigmoid(x)`; written over the input when `inplace`."""
-    return _either(_activation.silu, inplace, input)
+    return _either(_gated_activation.silu, inplace, input)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """`x * tanh(softplus(x))`; written over the input when `inplace`."""
-    return _either(_activation.mish, inplace, input)
+    return _either(_gated_activation.mish, inplace, input)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._errors import ArgumentError, ShapeError
 from ..dispatcher._write import write
-from ..ops.creation import full_like
+from ..ops.likes import full_like
 from ..tensor._creation import tensor as make_tensor
 from ..tensor._tensor import Tensor
 

@@ -71,6 +71,11 @@ class Param:
         return any(word in self.annotation for word in ("float", "Number", "Any"))
 
     @property
+    def tells_bool_from_int(self) -> bool:
+        """True for an attribute where 0 and False, which are one key of a dict, do not mean the same."""
+        return not self.is_operand and {"int", "bool"} <= set(self.annotation.split(" | "))
+
+    @property
     def takes_scalar(self) -> bool:
         """True when a Python number may stand for a tensor."""
         return "Number" in self.annotation
@@ -269,6 +274,14 @@ class Op:
             return self.body(*args)
         names = [p.name for p in self.params[self.positional :]]
         return self.body(*args[: self.positional], **dict(zip(names, args[self.positional :], strict=True)))
+
+
+def public_arguments(op: Op, args: Sequence[Any]) -> tuple[Any, ...]:
+    """Public arguments that come to these kernel arguments; what kernels do not see has its default."""
+    public = list(op.defaults)
+    for place, value in zip(op.public_index, args, strict=True):
+        public[place] = value
+    return tuple(public)
 
 
 def _no_samples() -> Iterable[Any]:

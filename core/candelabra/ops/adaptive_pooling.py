@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .._errors import ArgumentError, ShapeError
-from .._shape import Shape, adaptive_bounds, as_tuple
+from .._errors import ArgumentError, OutOfMemoryError, ShapeError
+from .._shape import Shape, adaptive_bounds, as_tuple, check_allocatable
 from ..op import op, rules
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample
@@ -36,12 +36,23 @@ def _output_size(name: str, n: int, output_size: Any, input: Tensor) -> Shape:
     sizes = as_tuple(name, "output_size", kept, n)
     if min(sizes) < 1:
         raise ArgumentError(f"{name}: output_size must be positive, got output_size={sizes}")
+    check_allocatable(name, (*input.shape[:-n], *sizes))
     return sizes
+
+
+def _windows_shape(input: Any, output_size: Shape) -> list[Shape]:
+    if not output_size or min(output_size) < 1 or len(output_size) > input.dim():
+        raise ArgumentError(
+            f"adaptive_max_pool: one positive size a dim, got output_size={output_size} for shape {tuple(input.shape)}"
+        )
+    shape = (*input.shape[: -len(output_size)], *output_size)
+    check_allocatable("adaptive_max_pool", shape)
+    return [shape, shape]
 
 
 @op(
     dtype=ordered,
-    shape=lambda input, output_size: [(*input.shape[: -len(output_size)], *output_size)] * 2,
+    shape=_windows_shape,
     method=False,
     nondifferentiable=(1,),
     samples=lambda: [
@@ -57,6 +68,11 @@ def _output_size(name: str, n: int, output_size: Any, input: Tensor) -> Shape:
             for size, count in zip(input.shape[-len(output_size) :], output_size, strict=True)
         ],
     ),
+    errors=lambda: [
+        ErrorSample(ArgumentError, "one positive size", Operand((2, 7)), (0,)),
+        ErrorSample(ArgumentError, "one positive size", Operand((2, 7)), (1, 1, 1)),
+        ErrorSample(OutOfMemoryError, "no device holds", Operand((2, 7)), (1 << 70,)),
+    ],
     tolerance="exact",
 )
 def adaptive_max_pool(input: Tensor, output_size: Shape) -> tuple[Tensor, Tensor]:
@@ -68,6 +84,9 @@ def adaptive_max_pool(input: Tensor, output_size: Shape) -> tuple[Tensor, Tensor
 
     Returns:
         Values, shape (*, *output_size), and int64 indices of the same shape into the flattened sizes.
+
+    Raises:
+        ArgumentError: a number of windows is not positive, or there are more than dims.
 
     Example:
         >>> cb.adaptive_max_pool(cb.tensor([[1.0, 3.0, 2.0]]), (2,))
@@ -114,6 +133,7 @@ def _adaptive_errors(n: int) -> Callable[[], list[ErrorSample]]:
     return lambda: [
         ErrorSample(ArgumentError, "output_size must be positive", x, 0),
         ErrorSample(ArgumentError, "output_size must be an int", x, (2,) * (n + 1)),
+        ErrorSample(OutOfMemoryError, "no device holds", x, 1 << 70),
         ErrorSample(ShapeError, "dims", Operand((4,) * (n + 3)), 2),
         ErrorSample(ShapeError, "sizes must be positive", Operand((2, 2, *(0,) * n)), 2),
     ]
@@ -229,7 +249,7 @@ def _adaptive_mean(input: Tensor, dim: int, count: int) -> Tensor:
     from ._names import where
     from .strided import host_tensor
 
-    starts, ends = (np.array(bound) for bound in adaptive_bounds(input.shape[dim], count))
+    starts, ends = adaptive_bounds(input.shape[dim], count)
     lengths = ends - starts
     offsets = np.arange(lengths.max())
     places = np.minimum(starts[:, None] + offsets, input.shape[dim] - 1)

@@ -570,7 +570,7 @@ def isreal(input: Tensor) -> Tensor:
         >>> cb.isreal(cb.tensor([1 + 0j, 1j]))
         tensor([ True, False])
     """
-    from .creation import ones_like
+    from .likes import ones_like
 
     return eq(input.imag, 0) if input._kind.dtype.is_complex else ones_like(input, dtype=_dtype.bool_)
 
@@ -767,7 +767,7 @@ def where(condition: Tensor, input: Any = MISSING, other: Any = MISSING, *, out:
         tensor a dim: the indices of its nonzero elements.
 
     Raises:
-        CallError: one of `input` and `other` is missing.
+        CallError: one of `input` and `other` is missing, or `condition` is no tensor.
         DTypeError: `condition` is not bool.
 
     Example:
@@ -780,6 +780,8 @@ def where(condition: Tensor, input: Any = MISSING, other: Any = MISSING, *, out:
         return choose(condition, input, other) if out is None else choose(condition, input, other, out=out)  # type: ignore[call-arg]
     if input is not MISSING:
         raise CallError("where: takes a condition alone, or with both input and other, got no other")
+    if not isinstance(condition, Tensor):
+        raise CallError(f"where: condition must be a tensor, got {condition!r} of type {type(condition).__name__}")
     return condition.nonzero(as_tuple=True)
 
 

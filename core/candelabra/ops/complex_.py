@@ -172,7 +172,7 @@ def _write_imag(self: Tensor, value: Any) -> None:
 
 def _like(value: Any, other: Tensor) -> Tensor:
     """`value` as a tensor of the dtype and shape of `other`."""
-    from .creation import full_like
+    from .likes import full_like
 
     return value.to(other.dtype).expand(other.shape) if isinstance(value, Tensor) else full_like(other, value)
 

@@ -286,10 +286,13 @@ def einsum(*args: Any) -> Tensor:
 def _tensordot_dims(a: Tensor, b: Tensor, dims: Any) -> tuple[Shape, Shape]:
     dims = dims.tolist() if isinstance(dims, Tensor) else dims
     if hasattr(dims, "__index__"):
+        dims = dims.__index__()
         most = min(a.dim(), b.dim())
         if not 0 <= dims <= most:
             raise ArgumentError(f"tensordot: dims must be in [0, {most}], got dims={dims}")
         return tuple(range(a.dim() - dims, a.dim())), tuple(range(dims))
+    if isinstance(dims, str) or not hasattr(dims, "__len__") or len(dims) != 2:
+        raise CallError(f"tensordot: dims must be an int or two lists of dims, got dims={dims!r}")
     first, second = ([d] if hasattr(d, "__index__") else list(d) for d in dims)
     if len(first) != len(second):
         raise ArgumentError(f"tensordot: as many dims of each operand, got dims={dims!r}")
@@ -312,6 +315,9 @@ def _tensordot_dims(a: Tensor, b: Tensor, dims: Any) -> tuple[Shape, Shape]:
         ErrorSample(ShapeError, "must agree", Operand((2, 3)), Operand((2, 3)), 1),
         ErrorSample(ArgumentError, "in [0, 2]", Operand((2, 3)), Operand((2, 3)), 3),
         ErrorSample(ArgumentError, "as many dims", Operand((2, 3)), Operand((2, 3)), ([0], [0, 1])),
+        ErrorSample(CallError, "two lists of dims", Operand((2, 3)), Operand((2, 3)), "a"),
+        ErrorSample(CallError, "two lists of dims", Operand((2, 3)), Operand((2, 3)), ([0],)),
+        ErrorSample(CallError, "two lists of dims", Operand((2, 3)), Operand((2, 3)), 1.5),
     ],
     reference=lambda a, b, dims=2: np.tensordot(a, b, dims),
     tolerance="accumulation",
@@ -330,6 +336,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     Raises:
         ShapeError: paired sizes differ and neither is 1.
         ArgumentError: more dims than there are, or lists of different lengths.
+        CallError: `dims` is neither an int nor two lists.
 
     Example:
         >>> cb.tensordot(cb.ones(2, 3), cb.ones(3, 2), dims=([1], [0]))

@@ -11,12 +11,15 @@ from .. import _dtype
 from .._device import device as device_type
 from .._dtype import check_dtype
 from .._dtype import dtype as dtype_type
-from .._errors import CallError
+from .._errors import ArgumentError, CallError, DeviceError
+from .._layout import format_order, memory_order, preserve_format
+from .._shape import Shape
 from ..dispatcher._kind import canonical_device, kind_of
 from ..op import op, rules
 from ..op._checked import checked
+from ..runtime._transfer import move
 from ..tensor._tensor import Tensor, make_tensor, make_view
-from ..testing.samples import Operand, Sample, unary
+from ..testing.samples import ErrorSample, Operand, Sample, unary
 
 __all__ = ["cast", "clone", "contiguous", "to", "transfer"]
 
@@ -62,16 +65,27 @@ def cast(input: Tensor, dtype: dtype_type) -> Tensor:
 cast.vjp(input=lambda grad: grad)
 
 
-@op(grad="", method=False)
-def transfer(input: Tensor, device: Any) -> Tensor:
+@op(
+    grad="",
+    method=False,
+    errors=lambda: [
+        ErrorSample(DeviceError, "no installed plugin offers it", Operand((2,)), "nowhere"),
+        ErrorSample(CallError, "must be a string or a device", Operand((2,)), 1.5),
+    ],
+)
+def transfer(input: Tensor, device: Any, non_blocking: bool = False) -> Tensor:
     """A copy of `input` on another device.
 
     Args:
         input: any dtype, shape (*).
         device: where to, a device or its name.
+        non_blocking: let the copy arrive later, between a device and pinned host memory.
 
     Returns:
         Shape (*), the dtype of `input`, contiguous.
+
+    Raises:
+        DeviceError: there is no such device.
 
     Example:
         >>> cb.transfer(cb.ones(2), "meta").device
@@ -80,10 +94,7 @@ def transfer(input: Tensor, device: Any) -> Tensor:
     kind = kind_of(canonical_device(device), input.dtype)
     if kind.is_meta:
         return make_tensor(kind.backend.allocate(tuple(input.shape), kind.dtype, 0), kind)
-    host = input._kind.backend.to_host(input._array)
-    if kind.backend.capabilities.host_memory and not input._kind.backend.capabilities.host_memory:
-        return make_tensor(kind.backend.from_host(host, kind.index), kind)
-    return make_tensor(kind.backend.from_host(np.ascontiguousarray(host).reshape(host.shape), kind.index), kind)
+    return make_tensor(move(input._array, input._kind, kind, non_blocking), kind)
 
 
 transfer.vjp(input=lambda grad: grad)  # the engine moves it back to the operand's device
@@ -105,7 +116,8 @@ def to(
         args: a dtype, a device, or a tensor to take both from, in any order.
         dtype: as positional.
         device: as positional.
-        non_blocking: allow the copy to finish later, on devices that can.
+        non_blocking: let the copy arrive later: to a device from pinned host memory (`pin_memory`), or from one to the
+            host, where the result may be read once the device's stream is synchronized.
         copy: copy even when nothing changes.
         memory_format: order in memory of the result.
 
@@ -121,42 +133,43 @@ def to(
             dtype, device = arg.dtype, arg.device
         elif isinstance(arg, (str, device_type)):
             device = arg
-        elif isinstance(arg, dtype_type) or arg in (bool, int, float, complex):
+        elif isinstance(arg, dtype_type) or any(arg is kind for kind in (bool, int, float, complex)):
             dtype = arg
-        elif not isinstance(arg, bool):  # a bool is PyTorch's non_blocking
+        elif isinstance(arg, bool):
+            non_blocking = arg
+        else:
             raise CallError(f"to: takes dtypes, devices and tensors, got {arg!r} of type {type(arg).__name__}")
     kind = input._kind
     result = input
     if device is not None:
         target = canonical_device(device)
         if target is not kind.device:
-            result = transfer(result, target)
+            result = transfer(result, target, non_blocking)
     if dtype is not None and check_dtype(dtype) is not kind.dtype:
         result = cast(result, check_dtype(dtype))
     if result is input and copy:
         result = clone(input)
-    if memory_format is not None and not result.is_contiguous(memory_format):
+    if memory_format not in (None, preserve_format) and not result.is_contiguous(memory_format):
         result = contiguous(result, memory_format=memory_format)
     return result
 
 
 @op(
+    name="clone",
     dtype=rules.kept,
     shape=rules.same,
     moves_data=True,
     inplace=False,
-    front=lambda input, memory_format: (input,),
-    drops=("memory_format",),
+    method=False,
     samples=lambda: unary(-2, 2),
     reference=lambda input: np.array(input),
     tolerance="exact",
 )
-def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+def row_major(input: Tensor) -> Tensor:
     """A copy in fresh, contiguous memory.
 
     Args:
         input: any dtype, shape (*).
-        memory_format: order in memory of the copy; contiguous when None.
 
     Returns:
         Shape (*), the dtype of `input`.
@@ -168,7 +181,42 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     ...
 
 
-clone.vjp(input=lambda grad: grad)
+row_major.vjp(input=lambda grad: grad)
+
+
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy in fresh memory without gaps.
+
+    Args:
+        input: any dtype, shape (*).
+        memory_format: order in memory of the copy; that of `input` when None or `preserve_format`, row-major where
+            positions of `input` share elements.
+
+    Returns:
+        Shape (*), the dtype of `input`.
+
+    Raises:
+        CallError: `input` is no tensor, or `memory_format` no memory format.
+        ShapeError: the format is for another number of dims.
+
+    Example:
+        >>> cb.clone(cb.ones(2, 3).t()).stride()
+        (1, 3)
+    """
+    if not isinstance(input, Tensor):
+        raise CallError(f"clone: input must be a tensor, got {input!r} of type {type(input).__name__}")
+    order = memory_order("clone", input._array.shape, input._kind.backend.strides(input._array), memory_format)
+    if order is None or not input._kind.backend.capabilities.strides:
+        return row_major(input)
+    return _copied_in(order, input)
+
+
+def _copied_in(order: Shape, input: Tensor) -> Tensor:
+    """A copy with dims in an order in memory; no view, since nobody else has the memory."""
+    back = sorted(range(len(order)), key=order.__getitem__)
+    result = row_major(input.permute(order)).permute(back)
+    result._base = result._storage = None
+    return result
 
 
 @checked
@@ -177,22 +225,26 @@ def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
 
     Args:
         input: any dtype, shape (*).
-        memory_format: `channels_last` for (N, C, *) tensors, else contiguous.
+        memory_format: `channels_last` for (N, C, H, W), `channels_last_3d` for (N, C, D, H, W), else contiguous.
 
     Returns:
         Shape (*), the dtype of `input`.
+
+    Raises:
+        ArgumentError: `memory_format` is `preserve_format`, which names no order.
+        CallError: it is no memory format.
+        ShapeError: it is for another number of dims.
 
     Example:
         >>> cb.contiguous(cb.ones(2, 3).t()).stride()
         (2, 1)
     """
+    if memory_format is preserve_format:
+        raise ArgumentError("contiguous: memory_format must name an order, got preserve_format")
+    order = format_order("contiguous", input.dim(), memory_format)
     if input.is_contiguous(memory_format):
         return input
-    if memory_format is None or memory_format.order is None:
-        return clone(input)
-    order = memory_format.order(input.dim())
-    back = sorted(range(len(order)), key=order.__getitem__)
-    return clone(input.permute(order)).permute(back)
+    return row_major(input) if order is None else _copied_in(order, input)
 
 
 def _alias(self: Tensor) -> Tensor:
@@ -201,6 +253,7 @@ def _alias(self: Tensor) -> Tensor:
 
 
 Tensor.to = to
+Tensor.clone = clone
 Tensor.contiguous = contiguous
 Tensor.alias = _alias
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._config import get_default_dtype
-from .._errors import ArgumentError
+from .._errors import ArgumentError, CallError
 from ..op import Number, op, rules
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample, binary, unary
@@ -697,9 +697,16 @@ def _mvlgamma_reference(input: Any, p: int) -> Any:
     return sum(_lgamma_reference(x - i / 2) for i in range(p)) + np.longdouble(p * (p - 1)) / 4 * np.log(PI)
 
 
+_MAX_MVLGAMMA = 10_000
+"""Dimensions up to which terms are added up one by one: seconds for a small tensor."""
+
+
 def _mvlgamma_front(input: Tensor, p: int) -> tuple[Any, ...]:
-    if p < 1:
-        raise ArgumentError(f"mvlgamma: p must be at least 1, got p={p}")
+    if not hasattr(p, "__index__"):
+        raise CallError(f"mvlgamma: p must be an int, got p={p!r}")
+    p = p.__index__()
+    if not 1 <= p <= _MAX_MVLGAMMA:
+        raise ArgumentError(f"mvlgamma: p must be at least 1 and at most {_MAX_MVLGAMMA}, got p={p}")
     return input, p
 
 
@@ -708,7 +715,11 @@ def _mvlgamma_front(input: Tensor, p: int) -> tuple[Any, ...]:
     shape=rules.same,
     front=_mvlgamma_front,
     samples=lambda: [Sample(Operand(shape, 1.6, 5), p) for shape, p in [((2, 3), 1), ((5,), 3), ((), 2), ((0,), 2)]],
-    errors=lambda: [ErrorSample(ArgumentError, "p must be at least 1", Operand((2,)), 0)],
+    errors=lambda: [
+        ErrorSample(ArgumentError, "p must be at least 1", Operand((2,)), 0),
+        ErrorSample(ArgumentError, "at most", Operand((2,)), 1 << 70),
+        ErrorSample(CallError, "p must be an int", Operand((2,)), 1.5),
+    ],
     reference=_mvlgamma_reference,
     tolerance="special",  # as `lgamma`
 )
@@ -723,7 +734,8 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
         Shape (*); integers and bool become the default float.
 
     Raises:
-        ArgumentError: `p` is below 1.
+        ArgumentError: `p` is below 1, or too large to add up as many terms.
+        CallError: `p` is not an int.
 
     Source: p (p - 1) / 4 log(pi) + the sum over i < p of lgamma(input - i / 2); Anderson (1958).
 

@@ -16,7 +16,8 @@ from .._shape import Shape, normalize_dims, reduced_shape
 from ..op import Number, op, rules
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample, binary
-from .reduction import amax, amin, in_single, refuse_empty, sum, unreduce
+from .extremes import amax, amin
+from .reduction import in_single, refuse_empty, sum, unreduce
 
 __all__ = ["dist", "norm", "vector_norm"]
 

@@ -149,7 +149,7 @@ def adam_step(
     exp_avg = _blend(exp_avg, grad, beta1)
     exp_avg_sq = _blend(exp_avg_sq, grad * grad, beta2)
     largest = exp_avg_sq if max_exp_avg_sq is None else max_exp_avg_sq.maximum(exp_avg_sq)
-    denominator = largest.sqrt() / math.sqrt(1 - beta2**step) + eps
+    denominator = largest.sqrt() / (1 - beta2**step) ** 0.5 + eps
     param = param - exp_avg / denominator * (lr / (1 - beta1**step))
     return (param, exp_avg, exp_avg_sq) if max_exp_avg_sq is None else (param, exp_avg, exp_avg_sq, largest)
 
@@ -476,7 +476,7 @@ def radam_step(
     rho = rho_inf - 2 * step * beta2**step / (1 - beta2**step)
     if rho > 5:
         rectified = math.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
-        change = change / (exp_avg_sq.sqrt() + eps) * (math.sqrt(1 - beta2**step) * rectified)
+        change = change / (exp_avg_sq.sqrt() + eps) * ((1 - beta2**step) ** 0.5 * rectified)
     return param - change * lr, exp_avg, exp_avg_sq
 
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from .. import _dtype
-from .._errors import ArgumentError, DTypeError, ShapeError
+from .._errors import ArgumentError, CallError, DTypeError, ShapeError
 from .._shape import Shape, normalize_dim
 from ..op import Number, op, rules
 from ..op._named import named
 from ..tensor._tensor import Tensor
 from ..testing import samples
 from ..testing.samples import ErrorSample, Operand, Sample
-from .creation import spaced
+from .ranges import spaced
 from .reduction import place_along
 
 __all__ = [
@@ -599,7 +599,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         tensor([1, 0, 2])
     """
     from ._names import ones, zeros
-    from .reduction import amax, amin
+    from .extremes import amax, amin
 
     if input.dtype.category != 1:
         raise DTypeError(
@@ -632,7 +632,7 @@ def _bin_range(name: str, flat: Tensor, low: float, high: float, margin: float) 
     Raises:
         ArgumentError: the bounds are in the wrong order, or the data's range is not finite.
     """
-    from .reduction import amax, amin
+    from .extremes import amax, amin
 
     if low > high:
         raise ArgumentError(f"{name}: max must not be below min, got min={low} and max={high}")
@@ -643,7 +643,10 @@ def _bin_range(name: str, flat: Tensor, low: float, high: float, margin: float) 
     return (low - margin, high + margin) if low == high else (low, high)
 
 
-def _checked_bins(name: str, bins: int) -> int:
+def _checked_bins(name: str, bins: Any) -> int:
+    if not hasattr(bins, "__index__"):
+        raise CallError(f"{name}: bins must be an int, got bins={bins!r}")
+    bins = bins.__index__()
     if bins < 1:
         raise ArgumentError(f"{name}: bins must be positive, got bins={bins}")
     return bins
@@ -673,6 +676,10 @@ def _tally(place: Tensor, inside: Tensor, weight: Tensor, bins: int) -> Tensor:
     ],
     errors=lambda: [
         ErrorSample(ArgumentError, "bins must be positive", Operand((2,)), 0),
+        ErrorSample(CallError, "bins must be an int", Operand((2,)), 1.5),
+        ErrorSample(CallError, "bins must be an int", Operand((2,)), "a"),
+        ErrorSample(CallError, "do not fit", Operand((2,)), 3, "a", 1),
+        ErrorSample(CallError, "do not fit", Operand((2,)), 3, None, 1),
         ErrorSample(ArgumentError, "max must not be below min", Operand((2,)), 3, 2, 1),
         ErrorSample(ArgumentError, "must be finite", Operand((2,), values=[1.0, np.nan]), 3),
     ],
@@ -700,7 +707,7 @@ def histc(input: Tensor, bins: int = 100, min: Number = 0, max: Number = 0) -> T
     """
     from ._names import ones
 
-    _checked_bins("histc", bins)
+    bins = _checked_bins("histc", bins)
     flat = input.detach().reshape(-1)
     low, high = _bin_range("histc", flat, float(min), float(max), 1.0)  # type: ignore[arg-type]
     inside = (flat >= low).logical_and(flat <= high)

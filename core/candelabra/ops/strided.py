@@ -10,10 +10,11 @@ import numpy as np
 
 from .._dtype import from_numpy_dtype
 from .._errors import ShapeError
-from .._shape import Shape, as_shape
+from .._shape import Shape, as_shape, may_overlap
 from ..op import op
 from ..tensor._tensor import Tensor, make_tensor
 from ..testing.samples import ErrorSample, Operand, Sample
+from .conversion import row_major
 
 __all__ = ["as_strided", "as_strided_scatter"]
 
@@ -101,16 +102,6 @@ def flat_index(size: Shape, stride: Shape, offset: int) -> np.ndarray[Any, Any]:
     return index.reshape(-1)
 
 
-def may_overlap(size: Shape, stride: Shape) -> bool:
-    """Whether two positions of a strided view may share an element; False is certain, True is not."""
-    reach = 0
-    for s, n in sorted((s, n) for n, s in zip(size, stride, strict=True) if n != 1):
-        if s <= reach:
-            return True
-        reach += (n - 1) * s
-    return False
-
-
 def _as_strided_grad(grad: Tensor, input: Tensor, size: Shape, stride: Shape, storage_offset: int) -> Tensor:
     """Adds each element of `grad` at its place in the memory of `input`, then reads that with `input`'s strides."""
     from .scatter import index_add
@@ -193,7 +184,7 @@ def as_strided_scatter(
         write(as_strided(fresh, sizes, strides, storage_offset), src)
         return make_tensor(fresh._array, fresh._kind)
     # The memory of `input` has gaps: find each position's place in the copy.
-    fresh = input.detach().clone()
+    fresh = row_major(input.detach())
     own = {int(p): i for i, p in enumerate(flat_index(tuple(input.shape), strides_of(input), 0))}
     places = np.array([own[int(p)] for p in flat_index(sizes, strides, storage_offset)], dtype=np.int64)
     flat = fresh.reshape(-1)
@@ -214,7 +205,7 @@ def like_memory(grad: Tensor, input: Tensor) -> Tensor:
         return grad
     order = sorted(range(len(strides)), key=lambda i: (-strides[i], i))
     back = sorted(range(len(order)), key=order.__getitem__)
-    return grad.permute(order).clone().permute(back)
+    return row_major(grad.permute(order)).permute(back)
 
 
 def _scatter_src_grad(grad: Tensor, input: Tensor, size: Shape, stride: Shape, storage_offset: int) -> Tensor:

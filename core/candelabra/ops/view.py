@@ -28,6 +28,7 @@ from ..op._checked import checked
 from ..tensor._node import LeafNode
 from ..tensor._tensor import Tensor, make_tensor
 from ..testing.samples import ErrorSample, Operand, Sample
+from .conversion import row_major
 from .strided import as_strided, strides_of
 
 __all__ = [
@@ -283,7 +284,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
         return view_as_size(input, *shape)
     except ShapeError:
         sizes = shape[0] if len(shape) == 1 and not hasattr(shape[0], "__index__") else shape
-        return view_as_size(input.clone(), infer_size("reshape", sizes, input.numel()))
+        return view_as_size(row_major(input), infer_size("reshape", sizes, input.numel()))
 
 
 Tensor.view = view

@@ -236,8 +236,8 @@ def _largest(value: Tensor) -> float:
 
 def _flat(params: list[Tensor], grads: list[Tensor | None] | None = None) -> Tensor:
     """All values in one vector; zeros for parameters whose entry of `grads` is None."""
-    from ..ops.creation import zeros_like
     from ..ops.joining import cat
+    from ..ops.likes import zeros_like
 
     parts = []
     for i, param in enumerate(params):

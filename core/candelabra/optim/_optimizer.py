@@ -155,7 +155,7 @@ class Optimizer:
                 if set_to_none:
                     param._grad_slot = None
                 elif param._grad is not None:
-                    from ..ops.creation import zeros_like
+                    from ..ops.likes import zeros_like
 
                     param._grad_slot = zeros_like(param._grad)
 
@@ -347,7 +347,7 @@ def _added(table: dict[int, Any], hook: Any, prepend: bool) -> RemovableHandle:
 
 
 def _zeros_like(param: Tensor) -> Tensor:
-    from ..ops.creation import zeros_like
+    from ..ops.likes import zeros_like
 
     return zeros_like(param)
 

@@ -28,7 +28,7 @@ __all__ = [
 def _set(group: dict[str, Any], key: str, value: float) -> None:
     """Sets a number of a group; a tensor that holds it is written to."""
     if isinstance(group[key], Tensor):
-        from ..ops.creation import full_like
+        from ..ops.likes import full_like
 
         group[key].data = full_like(group[key], value)
     else:

@@ -13,7 +13,7 @@ from .._dtype import check_dtype, from_numpy_dtype
 from .._errors import ArgumentError, CallError, DeviceError, DTypeError, ShapeError
 from .._shape import as_shape
 from ..dispatcher._kind import canonical_device, kind_of
-from ..tensor._node import LeafNode
+from ._sharing import finish, from_pickle
 from ._tensor import Tensor, make_tensor, new
 
 
@@ -43,7 +43,7 @@ def _host_array(what: str, data: Any, dtype: _dtype.dtype | None) -> tuple[np.nd
     else:
         try:
             host = np.asarray(_plain(data))
-        except (ValueError, OverflowError) as error:
+        except (ValueError, OverflowError, RecursionError) as error:
             raise ShapeError(f"{what}: data must be a number or nested sequences of one shape, got {error}") from error
         if host.size == 0 and not isinstance(data, (np.ndarray, np.generic)):
             host = host.astype(get_default_dtype().numpy)
@@ -79,7 +79,7 @@ def tensor(
         dtype: inferred when None: bool, int64, the default float or complex for Python data, NumPy's own for arrays.
         device: the default device when None; that of `data` when it is a tensor.
         requires_grad: record operations on it.
-        pin_memory: accepted for PyTorch's sake; host memory needs no pinning here.
+        pin_memory: put it into pinned host memory, as `Tensor.pin_memory`.
 
     Returns:
         The shape of `data`.
@@ -101,6 +101,8 @@ def tensor(
         host, found = _host_array("tensor", data, wanted)
         kind = kind_of(canonical_device(device), found)
         result = make_tensor(kind.backend.from_host(host, kind.index), kind)
+    if pin_memory:
+        result = result.pin_memory()
     return result.requires_grad_() if requires_grad else result
 
 
@@ -192,13 +194,6 @@ def rebuild_tensor(
     requires_grad: bool,
     state: Any,
 ) -> Tensor:
-    """The inverse of `Tensor.__reduce_ex__`; takes over the array's memory where the device is the host."""
-    found = _dtype.dtype_named(dtype)
-    kind = kind_of(canonical_device(device), found)
-    owned = kind.backend.capabilities.host_memory and host.flags.writeable
-    fresh = with_class(cls, host if owned else kind.backend.from_host(host, kind.index), kind)
-    if state:
-        fresh.__dict__.update(state)
-    if requires_grad:
-        fresh._node = LeafNode(fresh)
-    return fresh
+    """The inverse of `Tensor.__reduce_ex__` for a tensor alone on its memory."""
+    handle, kind = from_pickle(host, dtype, device)
+    return finish(cls, handle, kind, None, requires_grad, state)

@@ -24,13 +24,15 @@ class Storage:
     Attributes:
         version: number of in-place writes so far.
         stamp: clock value of the last write; 0 when there was none.
+        source: the storage this one counts apart from (`Tensor.data`), on the same memory; else None.
     """
 
-    __slots__ = ("_handle", "_kind", "_views", "look_at", "stamp", "version")
+    __slots__ = ("_handle", "_kind", "_views", "look_at", "source", "stamp", "version")
 
     def __init__(self, handle: Any, kind: Any) -> None:
         self._handle = handle
         self._kind = kind
+        self.source: Storage | None = None
         self.version = 0
         self.stamp = 0
         self._views: list[weakref.ref[Tensor]] = []
@@ -66,6 +68,11 @@ class Storage:
     def device(self) -> Any:
         """Device that holds the memory."""
         return self._kind.device
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        from ._sharing import reduce_storage
+
+        return reduce_storage(self)
 
     def __len__(self) -> int:
         return self.nbytes()

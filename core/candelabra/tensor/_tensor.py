@@ -25,8 +25,10 @@ from .. import _config
 from .._device import device as device_type
 from .._dtype import dtype as dtype_type
 from .._errors import AutogradError, CallError, DTypeError, ShapeError
+from .._layout import check_format
 from .._shape import Size, contiguous_strides, is_contiguous
 from ._node import LeafNode, Node, RemovableHandle, add_hook
+from ._sharing import copy_memory, reduce_tensor
 from ._storage import Storage
 
 new = object.__new__
@@ -95,8 +97,6 @@ class Tensor(metaclass=_Open):
     _base: Tensor | None
     _grad_slot: Tensor | None
 
-    # NumPy must leave `ndarray + tensor` to us instead of taking the tensor apart element by element.
-    __array_ufunc__ = None
     __array_priority__ = 1000
 
     if TYPE_CHECKING:
@@ -240,7 +240,12 @@ class Tensor(metaclass=_Open):
         """True when elements lie in row-major order (or that of `memory_format`) without gaps."""
         strides = self._kind.backend.strides(self._array)
         shape = self._array.shape
-        if memory_format is not None and memory_format.order is not None:
+        if memory_format is not None:
+            check_format("is_contiguous", memory_format)
+            if memory_format.order is None:
+                return is_contiguous(shape, strides)
+            if memory_format.rank not in (None, len(shape)):
+                return False
             order = memory_format.order(len(shape))
             shape = tuple(shape[i] for i in order)
             strides = tuple(strides[i] for i in order)
@@ -320,6 +325,12 @@ class Tensor(metaclass=_Open):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        # `ndarray + tensor` comes here too: NumPy would take the tensor apart element by element.
+        from ..ops._ufuncs import apply_ufunc
+
+        return apply_ufunc(ufunc, method, inputs, kwargs)
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python scalars; a scalar for a 0-d tensor."""
@@ -489,7 +500,9 @@ class Tensor(metaclass=_Open):
     def data(self) -> Tensor:
         """The same memory without history; writes through it are neither recorded nor counted."""
         tensor = make_tensor(self._array, self._kind)
-        tensor._storage = Storage(self.untyped_storage()._handle, self._kind)
+        source = self.untyped_storage()
+        tensor._storage = Storage(source._handle, source._kind)
+        tensor._storage.source = source if source.source is None else source.source
         return tensor
 
     @data.setter
@@ -532,30 +545,20 @@ class Tensor(metaclass=_Open):
             return memo[id(self)]
         fresh: Tensor = new(type(self))
         memo[id(self)] = fresh
-        self._copy_into(fresh)
+        fresh._kind, fresh._base, fresh._node = self._kind, None, None
+        fresh._array, fresh._storage = copy_memory(self, memo)
+        if self._node is not None:
+            fresh._node = LeafNode(fresh)
         for name, value in self.__dict__.items():
             fresh.__dict__[name] = copy.deepcopy(value, memo)
         if self._grad is not None:
             fresh._grad_slot = copy.deepcopy(self._grad, memo)
         return fresh
 
-    def _copy_into(self, fresh: Tensor) -> None:
-        fresh._array = self._kind.backend.copy(self._array)
-        fresh._kind = self._kind
-        fresh._storage = fresh._base = None
-        fresh._node = None
-        if self._node is not None:
-            fresh._node = LeafNode(fresh)
-
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        from ._creation import rebuild_tensor
-
         if not self.is_leaf:
             raise AutogradError("pickle: only leaves can be pickled, got the result of an op; detach it first")
-        host = np.ascontiguousarray(self._host()).reshape(self._array.shape)
-        # The array itself: protocol 5 carries its bytes out of band.
-        state = (type(self), host, self.dtype.name, str(self.device), self.requires_grad)
-        return rebuild_tensor, (*state, self.__dict__ or None)
+        return reduce_tensor(self)
 
 
 __all__ = ["Tensor", "contiguous_strides", "make_tensor", "make_view"]

@@ -173,7 +173,7 @@ def random_split(dataset: Dataset[Any], lengths: Sequence[int | float], generato
         >>> [len(part) for part in cb.utils.data.random_split(range(10), [0.7, 0.3])]
         [7, 3]
     """
-    from ...ops.random import randperm
+    from ...ops.drawing import randperm
 
     total = len(dataset)  # type: ignore[arg-type]
     if (

@@ -184,7 +184,7 @@ class _Workers:
     """Worker processes of one loader. Batches are asked of them in turn and handed out in that order."""
 
     def __init__(self, loader: DataLoader) -> None:
-        from ...ops.random import randint
+        from ...ops.drawing import randint
 
         context = loader.multiprocessing_context
         if context is None or isinstance(context, str):

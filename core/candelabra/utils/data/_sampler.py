@@ -68,7 +68,7 @@ class RandomSampler(Sampler[int]):
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
-        from ...ops.random import randint, randperm
+        from ...ops.drawing import randint, randperm
 
         n, wanted = len(self.data_source), self.num_samples
         if self.replacement:
@@ -91,7 +91,7 @@ class SubsetRandomSampler(Sampler[int]):
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        from ...ops.random import randperm
+        from ...ops.drawing import randperm
 
         for i in randperm(len(self.indices), generator=self.generator).tolist():
             yield self.indices[i]
@@ -123,7 +123,7 @@ class WeightedRandomSampler(Sampler[int]):
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        from ...ops.random import multinomial
+        from ...ops.sampling import multinomial
 
         yield from multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator).tolist()
 

@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from ...tensor._sharing import pickled_alone
+
 HAS_MEMFD = hasattr(os, "memfd_create")
 _ALIGN = 64
 
@@ -113,7 +115,8 @@ class Sender:
         """Sends one batch."""
         buffers: list[pickle.PickleBuffer] = []
         use_slots = HAS_MEMFD
-        body = pickle.dumps(batch, protocol=5, buffer_callback=buffers.append if use_slots else None)
+        with pickled_alone():  # a sample that shows a row of a data set must not take all of it along
+            body = pickle.dumps(batch, protocol=5, buffer_callback=buffers.append if use_slots else None)
         raws = [b.raw() for b in buffers]
         places, end = [], 0
         for raw in raws:

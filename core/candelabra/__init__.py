@@ -10,10 +10,12 @@
 Ops come from the families in `candelabra.ops`: each file's `__all__` is public here, so that a new op needs no other edit.
 """
 
+import sys as _sys
 from math import e as e
 from math import inf as inf
 from math import nan as nan
 from math import pi as pi
+from typing import TYPE_CHECKING
 
 from . import autograd as autograd
 from . import dispatcher as dispatcher
@@ -65,8 +67,12 @@ from ._errors import CallError as CallError
 from ._errors import CandelabraError as CandelabraError
 from ._errors import ContractError as ContractError
 from ._errors import DeviceError as DeviceError
+from ._errors import DeviceLostError as DeviceLostError
+from ._errors import DeviceOutOfMemory as DeviceOutOfMemory
 from ._errors import DimError as DimError
+from ._errors import DLPackError as DLPackError
 from ._errors import DTypeError as DTypeError
+from ._errors import ForkError as ForkError
 from ._errors import MissingKernelError as MissingKernelError
 from ._errors import OutOfMemoryError as OutOfMemoryError
 from ._errors import PluginError as PluginError
@@ -91,6 +97,8 @@ from ._random import manual_seed as manual_seed
 from ._random import seed as seed
 from ._random import set_rng_state as set_rng_state
 from ._shape import Size as Size
+from ._threads import get_num_threads as get_num_threads
+from ._threads import set_num_threads as set_num_threads
 from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import no_grad as no_grad
@@ -101,6 +109,11 @@ from .dispatcher import allow_fallback as allow_fallback
 from .ops import _operators as _operators
 from .ops import _subscript as _subscript
 from .ops._names import *
+from .runtime import Event as Event
+from .runtime import Stream as Stream
+from .runtime._module import Finder as _Finder
+from .runtime._module import device_module as _device_module
+from .runtime._sharing import from_dlpack as from_dlpack
 from .tensor._creation import as_tensor as as_tensor
 from .tensor._creation import from_numpy as from_numpy
 from .tensor._creation import tensor as tensor
@@ -118,3 +131,22 @@ from .serialization import load as load  # isort: skip
 from .serialization import save as save  # isort: skip
 
 __version__ = "0.1.0"
+
+
+if TYPE_CHECKING:
+    from .runtime import DeviceModule
+
+    cpu: DeviceModule
+    cuda: DeviceModule
+    opencl: DeviceModule
+    sim: DeviceModule
+else:
+
+    def __getattr__(name):
+        found = _device_module(name)  # `candelabra.cuda`, and that of any other backend: made when first asked for
+        if found is None:
+            raise AttributeError(f"module 'candelabra' has no attribute {name!r}")
+        globals()[name] = found
+        return found
+
+    _sys.meta_path.append(_Finder)  # for `import candelabra.cuda`

@@ -12,7 +12,11 @@ CandelabraError                              CB000
 │   ├── PluginError                          CB201  a plugin that did not load
 │   ├── MissingKernelError (+NotImplemented) CB202  no kernel and no body for this op, dtype and device
 │   ├── ContractError                        CB203  a plugin written for another contract version
-│   └── OutOfMemoryError (+MemoryError)      CB204  a device without room for an allocation
+│   ├── OutOfMemoryError (+MemoryError)      CB204  a device without room; also called DeviceOutOfMemory
+│   ├── DeviceLostError                      CB205  a device that stopped answering, or whose work failed for good
+│   ├── ForkError                            CB206  a device used in a process forked after its first use
+│   ├── DLPackError (BufferError)            CB207  memory that cannot be shared by DLPack
+│   └── CompileError                         CB208  a kernel that a device's compiler refused
 ├── AutogradError (RuntimeError)             CB300  a graph that cannot be differentiated as asked
 │   └── StaleTensorError                     CB301  a saved tensor was overwritten before backward
 └── SerializationError (RuntimeError, ValueError) CB400  a file that is broken, hostile or of another kind
@@ -95,6 +99,34 @@ class OutOfMemoryError(BackendError, MemoryError):
     """A device without room for an allocation."""
 
     code = "CB204"
+
+
+DeviceOutOfMemory = OutOfMemoryError
+"""The same class, by a name that says whose memory; `OutOfMemoryError` is PyTorch's name."""
+
+
+class DeviceLostError(BackendError):
+    """A device that stopped answering, or whose work failed in a way that only a new process mends."""
+
+    code = "CB205"
+
+
+class ForkError(BackendError):
+    """A device used in a process that was forked after the device's first use."""
+
+    code = "CB206"
+
+
+class DLPackError(BackendError, BufferError):
+    """Memory that cannot be shared by DLPack: a device, dtype or layout it has no word for."""
+
+    code = "CB207"
+
+
+class CompileError(BackendError):
+    """A kernel that a device's compiler refused; the message has the kernel, the source line and the compiler's log."""
+
+    code = "CB208"
 
 
 class AutogradError(CandelabraError, RuntimeError):

@@ -61,14 +61,16 @@ def bind(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ..
     if len(args) > op.positional:
         raise CallError(f"{op.name}: takes {op.positional} positional arguments, got {len(args)}")
     values = [*args, *op.defaults[len(args) :]]
+    given: set[int] = set()
     for name, value in kwargs.items():
         index = op.index.get(name)
         if index is None:
             index = op.index.get(_ALIASES.get(name, ""))
         if index is None:
             raise CallError(f"{op.name}: unknown argument, got {name}={value!r}; takes {', '.join(op.index)}")
-        if index < len(args):
-            raise CallError(f"{op.name}: argument given twice, got {name}={value!r}")
+        if index < len(args) or index in given:
+            raise CallError(f"{op.name}: argument given twice, got {name}={value!r} for {params[index].name}")
+        given.add(index)
         values[index] = value
     for param, value in zip(params, values, strict=True):
         if value is MISSING:

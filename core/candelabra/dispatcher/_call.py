@@ -157,11 +157,14 @@ def _binary_entry(op: Op, slow: Callable[..., Any] | None = None) -> Callable[..
 def _single_entry(op: Op) -> Callable[..., Any]:
     """For ops of one tensor and attributes: calls are remembered by kind, shape and attributes as given."""
     find = op.plans.get
+    tells_types = any(p.tells_bool_from_int for p in op.params)
 
     def call(input: Any = MISSING, /, *args: Any, **kwargs: Any) -> Any:
         key = None
         try:
             key = (input._kind, input._array.shape, args, tuple(kwargs.items()) if kwargs else None)
+            if tells_types:
+                key = (*key, *map(type, args), *map(type, kwargs.values()))
             plan = find(key)
             if plan is not None and (result := plan((input,))) is not RETRY:
                 return result

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._config import grad_enabled
-from .._dtype import dtype
+from .._dtype import dtype, from_numpy_dtype
 from .._errors import (
     BackendError,
     CallError,
@@ -24,11 +24,16 @@ from ..tensor._tensor import Tensor, make_tensor, make_view
 from . import _fallback
 from ._bind import is_scalar, named_value
 from ._kind import Kind, canonical_device, kind_of
+from ._memory import guarded, recover
 from ._plans import add_plan, holds_tensor, remember, wrap_results
+from ._plugins import refuse_forked
 from ._record import record
 
 if TYPE_CHECKING:
     from ..op._declare import Op
+
+# What a wrong argument raises in a front, a rule or a body that was not written for its type.
+_STUMBLES = (AttributeError, TypeError, ValueError, IndexError, OverflowError)
 
 # Kernels follow IEEE 754 in silence, as other tensor libraries do; NumPy would warn at each nan and infinity.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"candelabra(_xp|_cpu|\.dispatcher)")
@@ -62,7 +67,7 @@ def dispatch(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
         out = wrap_results(run_kernel(op, kernel, args), kind, results)
         if _fallback.observers:
             _fallback.tell(op.name, kind.backend.name, "kernel")
-        else:
+        elif kind.backend.remembers:
             remember(op, public, given, args, kind, compute, kernel, results, key)
     if recording and op.records:
         record(op, args, out)
@@ -81,7 +86,7 @@ def normalize(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
         return op.front(*args)
     except CandelabraError:
         raise
-    except (AttributeError, TypeError, ValueError, IndexError, OverflowError) as error:
+    except _STUMBLES as error:
         for param, value in zip(op.params, args, strict=True):
             fits = (value is None and param.optional) or (param.takes_scalar and is_scalar(value))
             if param.is_operand and not param.is_list and not isinstance(value, Tensor) and not fits:
@@ -104,7 +109,7 @@ def _check_shapes(op: Op, args: tuple[Any, ...], public: tuple[Any, ...]) -> Non
         op.shape(*args)
     except CandelabraError:
         raise
-    except (AttributeError, TypeError, OverflowError) as error:
+    except _STUMBLES as error:
         raise wrong_arguments(op, public, error) from error
 
 
@@ -179,7 +184,9 @@ def _scalar(op: Op, value: Any, compute: dtype) -> Any:
     """A Python number of `compute`'s category; integers wrap as the cast of a tensor would."""
     category = compute.category
     if category == 2:
-        return value if type(value) is float else float(value)
+        if isinstance(value, float):
+            return value
+        return value.to_real() if hasattr(value, "to_real") else float(value)  # sizes of a trace stay what they are
     if category == 1:
         number = int(value)
         bits = compute.itemsize * 8
@@ -197,6 +204,7 @@ def find_kernel(op: Op, backend: Any, compute: dtype) -> Any:
     except KeyError:
         pass
     kernel = None
+    refuse_forked(backend)
     if compute in backend.capabilities.compute_dtypes or op.moves_data:
         kernel = backend.kernel(op.name, compute)
     op.kernels[key] = kernel
@@ -216,10 +224,26 @@ def run_kernel(op: Op, kernel: Any, args: tuple[Any, ...]) -> Any:
     try:
         with np.errstate(all="ignore"):  # where warnings are errors, the short path failed and this one must not
             return kernel(*handles)
+    except Exception as error:
+        return _run_again(op, kernel, args, handles, error)
+
+
+def _run_again(op: Op, kernel: Any, args: tuple[Any, ...], handles: list[Any], error: Exception) -> Any:
+    """The result of a kernel that had no room, once there is; else the error with the op and its operands."""
+    kind = next(
+        t for i in op.operands for t in (args[i] if type(args[i]) is list else [args[i]]) if hasattr(t, "_kind")
+    )._kind
+    try:
+        return recover(
+            op.name,
+            kind.backend,
+            kind.index,
+            error,
+            lambda: f"operands {describe(op, args)}",
+            lambda: kernel(*handles),
+        )
     except CandelabraError:
         raise
-    except MemoryError as error:
-        raise OutOfMemoryError(f"{op.name}: out of memory, got operands {describe(op, args)}") from error
     except Exception as error:
         raise BackendError(
             f"{op.name}: kernel failed with {type(error).__name__}: {error}, got operands {describe(op, args)}"
@@ -253,8 +277,33 @@ def _call_body(op: Op, public: tuple[Any, ...]) -> Any:
         return op.call_body(public)
     except CandelabraError:
         raise
-    except (AttributeError, TypeError, OverflowError) as error:
+    except MemoryError as error:
+        given = describe(op, normalize(op, public))
+        raise OutOfMemoryError(f"{op.name}: out of memory, got operands {given}") from error
+    except _STUMBLES as error:
         raise wrong_arguments(op, public, error) from error
+
+
+def run_body(op: Op, backend: Any, *args: Any) -> Any:
+    """The op by its definition, on handles: what a kernel does that computes only some calls itself."""
+    from ..op._declare import public_arguments
+
+    device, index = backend.name, next(backend.index_of(a) for a in args if isinstance(a, backend.handle_type))
+    target = canonical_device(f"{device}:{index}" if backend.capabilities.indexed else device)
+
+    def tensor(value: Any) -> Any:
+        if isinstance(value, backend.handle_type):
+            return make_tensor(value, kind_of(target, from_numpy_dtype(value.dtype)))
+        return [tensor(v) for v in value] if isinstance(value, list) else value
+
+    if _fallback.observers:
+        _fallback.tell(op.name, backend.name, "body")
+    token = grad_enabled.set(False)
+    try:
+        out = _call_body(op, public_arguments(op, [tensor(a) for a in args]))
+    finally:
+        grad_enabled.reset(token)
+    return tuple([part._array for part in out]) if isinstance(out, tuple) else out._array
 
 
 def _run_body(op: Op, public: tuple[Any, ...], args: tuple[Any, ...], kind: Kind, recording: bool) -> Any:
@@ -350,9 +399,5 @@ def dispatch_factory(op: Op, args: tuple[Any, ...], dtype_: Any, device: Any) ->
     if _fallback.observers:
         _fallback.tell(op.name, kind.backend.name, "kernel")
     kernel = kind.backend.kernels().get(op.name) or functools.partial(op.host_kernel, kind.backend)
-    try:
-        return make_tensor(kernel(*args, result, kind.index), kind)
-    except CandelabraError:
-        raise
-    except MemoryError as error:
-        raise OutOfMemoryError(f"{op.name}: out of memory, got {args} {result.name} on {target}") from error
+    handle = guarded(op.name, kind.backend, kind.index, f"{args} {result.name}", kernel, *args, result, kind.index)
+    return make_tensor(handle, kind)

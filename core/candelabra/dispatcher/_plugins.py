@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -20,8 +21,9 @@ from typing import Any, TypeVar
 import pluggy
 
 from .._config import setting
-from .._errors import BackendError, ContractError, DeviceError, PluginError
+from .._errors import BackendError, ContractError, DeviceError, ForkError, PluginError
 from . import _fallback, hookspecs
+from ._memory import guard
 from .backend import API_VERSION, Backend, BackendInfo, MetaBackend
 
 GROUP = "candelabra"
@@ -196,6 +198,7 @@ def _load(info: BackendInfo) -> Backend:
         if not isinstance(backend, Backend):
             raise ContractError(f"{what}: {info.loads} must be a Backend, got {type(backend).__name__}")
         backend.devices()
+        guard(backend)
         return backend
 
     return guarded(what, load)
@@ -212,6 +215,33 @@ def known_backends() -> dict[str, Found]:
     """Every described backend by name, loaded or not."""
     discover()
     return dict(_found)
+
+
+_forked: set[Backend] = set()
+
+
+def refuse_forked(backend: Backend) -> None:
+    """Raises ForkError for a backend that did not survive the fork this process came of."""
+    if backend in _forked:
+        raise _again(_problems[backend.name])
+
+
+def _after_fork() -> None:
+    """Gives up, in a forked child, backends whose devices do not survive it."""
+    for name, backend in list(_loaded.items()):
+        if not backend.capabilities.fork_safe:
+            _forked.add(_loaded.pop(name))
+            _problems[name] = ForkError(
+                f'device "{name}": cannot be used in a process forked after its first use, got pid {os.getpid()}; '
+                'start processes by "spawn" or "forkserver"'
+            )
+            for forget in on_register:
+                forget(name)
+            _fallback.changed()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def problems() -> dict[str, BackendError]:

@@ -60,7 +60,7 @@ def record(op: Op, args: Any, out: Any) -> None:
         node.out = [(weakref.ref(out), out._array, out._kind)] if keep_out else None
         out._node = node
     if _config.anomaly_contexts:
-        _trace(node)
+        trace(node)
 
 
 def record_pair(op: Op, input: Any, other: Any, out: Tensor, kind: Any, rest: tuple[Any, ...] = ()) -> None:
@@ -92,10 +92,11 @@ def record_pair(op: Op, input: Any, other: Any, out: Tensor, kind: Any, rest: tu
     node.out = [(weakref.ref(out), array, kind)] if keep_out else None
     out._node = node
     if _config.anomaly_contexts:
-        _trace(node)
+        trace(node)
 
 
-def _trace(node: Node) -> None:
+def trace(node: Node) -> None:
+    """Remembers where a node is made, in anomaly mode."""
     if _config.anomaly_mode.get():
         traces[node] = traceback.extract_stack(limit=12)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from .._config import grad_enabled
@@ -74,14 +75,15 @@ def write(target: Tensor, value: Tensor) -> None:
         with_kind = value
     backend = target._kind.backend
     source = with_kind._array
-    if (
-        with_kind._storage is not None
-        and target._storage is not None
-        and with_kind._storage._handle is target._storage._handle
-    ):
+    if _memory(with_kind) is _memory(target):
         source = backend.copy(source)  # may overlap
     backend.write(target._array, source)
     mark_written(target)
+
+
+def _memory(tensor: Tensor) -> Any:
+    """The handle of the whole memory a tensor shows: tensors that share it through views, `detach` or `data` have one."""
+    return tensor._array if tensor._storage is None else tensor._storage._handle
 
 
 def mark_written(target: Tensor) -> None:
@@ -145,13 +147,13 @@ def _write_by_kernel(op: Op, args: tuple[Any, ...], recording: bool) -> bool:
     into = getattr(getattr(kernel, "func", kernel), "into", None)
     if into is None or (recording and (op.reads_first or any(-1 in reads for _, reads in op.rules.values()))):
         return False
+    if math.prod(target._array.shape) < getattr(into, "least", 0):
+        return False
     if op.front is not None:
         args = op.front(*args)
     args, tensors = check_operands(op, args)
-    storage = target._storage
-    if args[0] is not target or any(
-        t._kind.device is not kind.device or (storage is not None and t._storage is storage) for t in tensors[1:]
-    ):
+    memory = _memory(target)
+    if args[0] is not target or any(t._kind.device is not kind.device or _memory(t) is memory for t in tensors[1:]):
         return False
     compute, result = op.infer_dtypes(args)
     if compute is not kind.dtype or result is not kind.dtype:

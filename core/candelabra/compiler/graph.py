@@ -138,7 +138,8 @@ class Graph:
     def loops(self) -> tuple[list[Axis], list[Axis]] | None:
         """(axes kept, axes reduced), outermost first; None where reductions run over different axes.
 
-        The order is that of the dims of the first node that has them, the outputs first.
+        The order is that of the dims of the first node that has them, the outputs first. Inputs that nothing reads have
+        no say.
         """
         nodes = self.ordered()
         reduced: set[int] = set()
@@ -149,7 +150,7 @@ class Graph:
                     return None
                 reduced = over
         axes: dict[int, Axis] = {}
-        for node in sorted([*self.outputs, *self.inputs, *nodes], key=lambda n: -len(n.axes)):
+        for node in sorted([*self.outputs, *nodes], key=lambda n: -len(n.axes)):
             roots = [a.root for a in node.axes if a is not None]
             if len({id(r) for r in roots}) != len(roots):
                 return None  # two dims of one array in step: a diagonal, which strides of axes cannot say

@@ -283,7 +283,8 @@ class Target:
         natives: (function, type) pairs the target computes well within the accuracy that ops owe.
         fma: a fused multiply-add costs no more than a product.
         doubles: float64 is computed.
-        group: work items of one group that share memory and meet at barriers; 1 where they do not.
+        group: work items of one group that share memory and meet at barriers, a power of two; 1 where they do not.
+        parts: parts that one long line is reduced in; it does not depend on threads, as results must not.
         width_bytes: of a vector register, or of the widest load worth making.
     """
 
@@ -293,6 +294,7 @@ class Target:
     fma: bool = True
     doubles: bool = True
     group: int = 1
+    parts: int = 16
     width_bytes: int = 16
 
 
@@ -799,7 +801,9 @@ def _fma(x: Any, y: Any, z: Any) -> Any:
         return (x.astype("f8") * y + z).astype("f4")
     # Products of halves are exact in a longer type, and two-sums keep what their sum rounds off.
     halves = [(v.view("u8") & np.uint64(0xFFFFFFFFF8000000)).view("f8") for v in (x, y)]
-    (xh, xl), (yh, yl) = [(h.astype(np.longdouble), (v - h).astype(np.longdouble)) for v, h in zip((x, y), halves)]
+    (xh, xl), (yh, yl) = [
+        (h.astype(np.longdouble), (v - h).astype(np.longdouble)) for v, h in zip((x, y), halves, strict=True)
+    ]
     total, lost = z.astype(np.longdouble), np.longdouble(0)
     for part in (xh * yh, xh * yl + xl * yh, xl * yl):
         before, total = total, total + part

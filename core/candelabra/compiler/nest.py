@@ -44,13 +44,16 @@ class Arrangement:
         steps: for each array, inputs first, its stride along the fastest loop where that is fixed, "0" or "1", else "s".
         form: "rows"; "columns": the last kept loop is the fastest one, and tiled; "tiles": the last two kept loops are
             walked in square tiles, since arrays have their neighbours along different ones; "parts": as rows, but the
-            last kept loop counts parts that the first loop within is cut into, of a size given as a parameter.
+            last kept loop counts parts that the first loop within is cut into, of a size given as a parameter;
+            "groups": a place in the kept loops is a group of work items, which share the last loop within.
+        parts: whether the first loop within is cut so in `groups`, too.
     """
 
     kept: int
     over: int
     steps: tuple[str, ...]
     form: str = "rows"
+    parts: bool = False
 
 
 def kernel_of(graph: Graph, arrangement: Arrangement, target: Target) -> Kernel:
@@ -81,7 +84,7 @@ class _Nest:
         self.numbers = {id(n): self._number(n) for n in graph.numbers}
         self.kept = [b.size(f"n{i}") for i in range(arrangement.kept)]
         self.over = [b.size(f"r{i}") for i in range(arrangement.over)]
-        self.part = b.size("part") if arrangement.form == "parts" else None
+        self.part = b.size("part") if arrangement.parts else None
         self.arrays = [
             _Array(buffer, node, self._strides(i))
             for i, (buffer, node) in enumerate(zip(buffers, [*graph.inputs, *graph.outputs], strict=True))
@@ -89,7 +92,8 @@ class _Nest:
         self.reads = {id(a.node): a for a in self.arrays[: len(graph.inputs)]}
         self.writes = self.arrays[len(graph.inputs) :]
         self.stages = self._stages()
-        {"columns": self._by_columns, "tiles": self._by_tiles}.get(arrangement.form, self._by_rows)()
+        forms = {"columns": self._by_columns, "tiles": self._by_tiles, "groups": self._by_groups}
+        forms.get(arrangement.form, self._by_rows)()
         self.kernel = b.finish()
 
     def _number(self, node: Node) -> Any:
@@ -231,6 +235,55 @@ class _Nest:
                 how.step(accs, how.given(value, place, known.get(_first_of(node))))
         for node, how, accs in parts:
             known[_key(node, how)] = how.result([a.get() for a in accs])
+
+    def _by_groups(self) -> None:
+        b, size = self.b, self.b.target.group
+        with b.groups(self._product(self.kept), size) as (item, lane):
+            places = self._unravel(item, self.kept)
+            self.place = places[-1] if places else None
+            bases = self._base(places)
+            first, stop, _ = self._turns_of(len(self.over) - 1)
+            turns = (first + lane, stop, size)
+            known: dict[int, Any] = {}
+            for stage in self.stages:
+                for turn in _turns(stage, b.target):
+                    self._reduce_in_group(turn, bases, known, turns, lane)
+            here = {id(a.buffer): o for a, o in zip(self.arrays, bases, strict=True)}
+            outer, inner = self._split_outputs()
+            if outer:
+                with b.when(lane.eq(0)):
+                    env = dict(known)
+                    for a in outer:
+                        self._store(a, self._value(a.node, here, env), here)
+            if inner:
+                with self._within(bases, vector=False, turns=turns) as (offsets, _):
+                    env = dict(known)
+                    for a in inner:
+                        self._store(a, self._value(a.node, offsets, env), offsets)
+
+    def _reduce_in_group(self, turn: Any, bases: list[Value], known: dict[int, Any], turns: Any, lane: Value) -> None:
+        """One turn: each work item reduces its share, then the group halves what is left until one is."""
+        b, size = self.b, self.b.target.group
+        parts = [(node, how, [b.var(v, "acc") for v in how.start(b)]) for node, how in turn]
+        with self._within(bases, vector=False, turns=turns) as (offsets, place):
+            env = dict(known)
+            for node, how, accs in parts:
+                value = self._value(node.args[0], offsets, env)
+                how.step(accs, how.given(value, place, known.get(_first_of(node))))
+        for node, how, accs in parts:
+            memories = [b.shared(t, size, "shared") for t in how.types]
+            for memory, acc in zip(memories, accs, strict=True):
+                memory[lane] = acc.get()
+            b.barrier()
+            half = size // 2
+            while half:
+                with b.when(lane < half):
+                    mine, other = [[m[lane + at] for m in memories] for at in (0, half)]
+                    for memory, v in zip(memories, how.combined(mine, other), strict=True):
+                        memory[lane] = v
+                b.barrier()
+                half //= 2
+            known[_key(node, how)] = how.result([m[0] for m in memories])
 
     def _by_columns(self) -> None:
         b = self.b

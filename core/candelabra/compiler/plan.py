@@ -23,9 +23,6 @@ from .nest import SQUARE, TILE, Arrangement, kernel_of
 from .scalar import SCALAR
 from .trace import Trace, is_parameter, trace_body, trace_map
 
-PARTS = 16
-"""Parts that one long line is reduced in: a number that does not depend on threads, as results must not."""
-
 LONG = 1 << 15
 """Elements from which a line is reduced in parts."""
 
@@ -109,9 +106,9 @@ class Planner:
         if not self.has_places:
             over.sort(key=lambda loop: -max(loop[1][:inputs], default=0))
         plan = _Loops(*_together(kept, len(all_shapes)), *_together(over, len(all_shapes)))
-        if self.target.rows and self.is_splittable and plan.is_one_long_line():
+        if self.is_splittable and plan.is_one_long_line(self.target.parts):
             return self._in_parts(shapes, strides, out_shapes)
-        form = "parts" if self.is_part else self._form(plan, inputs)
+        form = self._form(plan, inputs)
         return self._launch(plan, form, tuple(out_shapes), tuple(out_strides))
 
     def _in_parts(self, shapes: Sequence[Shape], strides: Sequence[Shape], out_shapes: Sequence[Shape]) -> Launch:
@@ -120,7 +117,7 @@ class Planner:
             first, rest = in_parts(self.graph)
             self.parts = Planner(first, self.target, is_part=True), Planner(rest, self.target)
         one, two = self.parts
-        split = [(*_kept_shape(self, node, shapes), PARTS) for node in one.graph.outputs]
+        split = [(*_kept_shape(self, node, shapes), self.target.parts) for node in one.graph.outputs]
         before = one.launch(shapes, strides, split)
         after = two.launch([*shapes, *split], [*strides, *map(contiguous_strides, split)], out_shapes)
         return dataclasses.replace(after, first=before, elements=before.elements)
@@ -135,7 +132,9 @@ class Planner:
 
     def _form(self, plan: _Loops, inputs: int) -> str:
         """How the loops are run; moves a kept loop within where a work item is a row."""
-        if not self.target.rows:
+        if self.has_reduction and self.target.group > 1 and plan.over and plan.over[-1] >= self.target.group // 2:
+            return "rows" if plan.has_columns(inputs) and not self.is_part else "groups"
+        if self.is_part or not self.target.rows:
             return "rows"
         if self.has_reduction:
             return "columns" if plan.has_columns(inputs) else "rows"
@@ -152,13 +151,13 @@ class Planner:
         outer = form == "columns" or not plan.over
         fastest = [s[-1] for s in (plan.kept_steps if outer else plan.over_steps)]
         names = tuple(str(s) if s in (0, 1) else "s" for s in fastest)
-        arrangement = Arrangement(len(plan.kept), len(plan.over), names, form)
+        arrangement = Arrangement(len(plan.kept), len(plan.over), names, form, self.is_part)
         kernel = self.kernels.get(arrangement)
         if kernel is None:
             kernel = self.kernels[arrangement] = kernel_of(self.graph, arrangement, self.target)
         integers = [*plan.kept, *plan.over]
-        if form == "parts":
-            integers.append(-(-plan.over[0] // PARTS))
+        if self.is_part:
+            integers.append(-(-plan.over[0] // self.target.parts))
         for mine, within, name in zip(plan.kept_steps, plan.over_steps, names, strict=True):
             both = [*mine, *within]
             fixed = len(mine) - 1 if outer else len(both) - 1
@@ -176,9 +175,9 @@ class _Loops:
     over: list[int]
     over_steps: list[list[int]]
 
-    def is_one_long_line(self) -> bool:
+    def is_one_long_line(self, parts: int) -> bool:
         """Whether there is little to keep and much to reduce, so that work items would be too few."""
-        return math.prod(self.kept) < PARTS and bool(self.over) and self.over[0] >= LONG
+        return math.prod(self.kept) < parts and bool(self.over) and self.over[0] >= LONG
 
     def has_columns(self, inputs: int) -> bool:
         """Whether neighbours in memory are in the last kept loop."""

@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from candelabra._dtype import dtype
+from candelabra.dispatcher._dispatch import run_body
 from candelabra.dispatcher.backend import Capabilities, Kernel
+from candelabra.op import ops
 from candelabra_xp import XpBackend
 from candelabra_xp.backend import address
 from candelabra_xp.view import SHORT_CUTS as SHARED_SHORT_CUTS
 
-from .kernels import TABLES
+from . import choice, memory
+from .kernels import LIBRARY, TABLES
 from .kernels.view import SHORT_CUTS
 
 VIEWS = {**SHARED_SHORT_CUTS, **SHORT_CUTS}
@@ -31,11 +35,39 @@ class CPUBackend(XpBackend):
     def own_kernels(self) -> Mapping[str, Kernel]:
         return {name: kernel for table in TABLES for name, kernel in table.items()}
 
+    def kernel(self, op: str, dtype: dtype) -> Kernel | None:
+        # Kept here, since what was compiled must outlive the dispatcher's tables.
+        if (op, dtype) not in self._chosen:
+            self._chosen[op, dtype] = self._choose(op, dtype)
+        return self._chosen[op, dtype]
+
+    @functools.cached_property
+    def _chosen(self) -> dict[tuple[str, dtype], Kernel | None]:
+        return {}
+
+    def _choose(self, op: str, dtype: dtype) -> Kernel | None:
+        memory.install()  # in this thread, before its first kernel
+        small = super().kernel(op, dtype)
+        record = ops.get(op)
+        if (
+            record is None
+            or op in LIBRARY
+            or choice.mode() == "numpy"
+            or not choice.can_compile(op)
+            or not self.supports(op, (dtype,))
+        ):
+            return small
+        return choice.choose(op, small, functools.partial(run_body, record, self), memory.empty)
+
     def view_kernels(self) -> Mapping[str, Kernel]:
         return VIEWS
 
     def from_host(self, array: np.ndarray[Any, Any], index: int) -> np.ndarray[Any, Any]:
+        memory.install()
         return np.array(array, order="C")
+
+    def allocate(self, shape: tuple[int, ...], dtype: dtype, index: int) -> np.ndarray[Any, Any]:
+        return memory.empty(shape, dtype.numpy)
 
     def wrap(self, result: Any, dtype: dtype) -> np.ndarray[Any, Any]:
         wrapped = np.array(result)  # a NumPy scalar knows its dtype; naming it would cost three times as much
@@ -64,3 +96,16 @@ class CPUBackend(XpBackend):
 
     def data_ptr(self, handle: np.ndarray[Any, Any]) -> int:
         return address(handle)
+
+    def memory_stats(self, index: int) -> Mapping[str, int]:
+        """Of arrays that the pool of `memory` holds: large ones."""
+        pool = memory.pool()
+        return pool.stats() if pool is not None else {}
+
+    def reset_peak_memory_stats(self, index: int) -> None:
+        if (pool := memory.pool()) is not None:
+            pool.reset_peak()
+
+    def empty_cache(self, index: int) -> None:
+        if (pool := memory.pool()) is not None:
+            pool.empty_cache()

@@ -210,6 +210,23 @@ class Function:
         mask = ir.Constant(ir.VectorType(I32, lanes), [0] * lanes)
         return Value(self.builder, self.builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), mask))
 
+    def lanes_below(self, vector: Any, limit: Value) -> Value:
+        """Mask of a vector's lanes whose number is below `limit`, an int64."""
+        count = vector.count
+        numbers = Value(self.builder, ir.Constant(ir.VectorType(I64, count), list(range(count))))
+        return numbers < self.splat(limit, count)
+
+    def load_masked(self, vector: Any, pointer: Value, mask: Value) -> Value:
+        """Lanes of the mask from memory, the others 0; memory of the others is not touched."""
+        name = f"llvm.masked.load.{_vector_name(vector)}.p0"
+        zero = self.const(vector, 0)
+        return self.call(name, vector, pointer, self.const(I32, size_of(vector.element)), mask, zero)
+
+    def store_masked(self, value: Value, pointer: Value, mask: Value) -> None:
+        """Lanes of the mask to memory."""
+        name = f"llvm.masked.store.{_vector_name(value.type)}.p0"
+        self.call(name, VOID, value, pointer, self.const(I32, size_of(value.type.element)), mask)
+
     # -- memory ----
 
     def at(self, type: Any, pointer: Value, *index: Any) -> Value:
@@ -344,6 +361,10 @@ class Function:
             self.call("llvm.x86.sse2.pause", VOID)
         elif triple.startswith(("aarch64", "arm64")):
             self.call("llvm.aarch64.hint", VOID, self.const(I32, 1))
+
+
+def _vector_name(vector: Any) -> str:
+    return f"v{vector.count}{'f32' if vector.element == F32 else 'f64'}"
 
 
 class _Callee:

@@ -48,3 +48,6 @@ TABLES: list[Mapping[str, Any]] = [
     trigonometric.OWN,
 ]
 """One table of kernels by op name for each family module."""
+
+LIBRARY = frozenset(linalg.OWN) | frozenset(convolution.OWN)
+"""Ops whose kernels here are native already: nothing compiled is to be chosen instead."""

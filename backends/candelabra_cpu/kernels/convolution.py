@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Convolutions as products of BLAS over columns gathered a few images at a time."""
+"""Convolutions: native ones, and for tiny or unusual operands products of BLAS over columns gathered by NumPy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from candelabra_xp.convolution import out_sizes, window
+
+from .. import choice
 
 # Elements of the gathered columns held at once: 8 MiB of float32, near what the last cache level holds.
 _CHUNK = 1 << 21
@@ -143,8 +145,57 @@ def _add_windows(columns: Any, sizes: Any, counts: Any, stride: Any, dilation: A
     return image
 
 
+NATIVE_FROM = 1 << 14
+"""Multiplications from which a native call is faster than NumPy's."""
+
+
+def _is_native(one: Any, other: Any, multiplications: int) -> bool:
+    return multiplications >= NATIVE_FROM and one.dtype == other.dtype and one.dtype.char in "fd"
+
+
+def _convolution(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    args = (input, weight, bias, stride, padding, dilation, groups)
+    counts = out_sizes([n + 2 * p for n, p in zip(input.shape[2:], padding, strict=True)], weight.shape[2:], stride, dilation)
+    if not _is_native(input, weight, len(input) * math.prod(counts) * weight.size) or len(stride) > 3:
+        return convolution(*args)
+    from .. import convolve
+
+    return convolve.forward(*args)
+
+
+def _input_grad(
+    grad: Any, weight: Any, input_size: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
+    args = (grad, weight, input_size, stride, padding, dilation, groups)
+    if not _is_native(grad, weight, grad.size * (weight.size // max(len(weight), 1))) or len(stride) > 3:
+        return convolution_input_grad(*args)
+    from .. import convolve
+
+    return convolve.input_grad(*args)
+
+
+def _weight_grad(
+    grad: Any, input: Any, weight_size: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
+    args = (grad, input, weight_size, stride, padding, dilation, groups)
+    multiplications = grad.size * (input.shape[1] // groups) * math.prod(weight_size)
+    if not _is_native(grad, input, multiplications) or len(stride) > 3:
+        return convolution_weight_grad(*args)
+    from .. import convolve
+
+    out = convolve.weight_grad(*args)
+    # Windows that lie beyond a row's end count with a factor of 0, which leaves traces of infinities.
+    return out if np.isfinite(out).all() else convolution_weight_grad(*args)
+
+
 OWN = {
-    "convolution": convolution,
-    "convolution_input_grad": convolution_input_grad,
-    "convolution_weight_grad": convolution_weight_grad,
+    "convolution": _convolution,
+    "convolution_input_grad": _input_grad,
+    "convolution_weight_grad": _weight_grad,
 }
+if choice.mode() == "numpy":
+    OWN = {
+        "convolution": convolution,
+        "convolution_input_grad": convolution_input_grad,
+        "convolution_weight_grad": convolution_weight_grad,
+    }

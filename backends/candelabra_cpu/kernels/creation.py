@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from candelabra.ops.creation import progression
+from candelabra.ops.ranges import progression
 
 _MEMORY_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 1 << 62
 

@@ -1,29 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix products by the shortest way to BLAS."""
+"""Matrix products: native ones by the private OpenBLAS, and NumPy's for whatever those leave."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from .. import blas, choice
 
 _BLAS = frozenset("fdFD")
 
 
 def matmul(input: Any, other: Any) -> Any:
-    # dot reaches BLAS in half the time matmul needs to look at its operands.
+    """By NumPy alone; `dot` reaches BLAS in half the time that `matmul` needs to look at its operands."""
     if other.ndim == 2:
         if input.ndim == 2:
             return input.dot(other)
         if input.ndim > 2 and input.dtype.char in _BLAS:  # one product, where matmul would make one for each batch item
             *lead, k = input.shape
             return input.reshape(-1 if k else int(np.prod(lead)), k).dot(other).reshape(*lead, other.shape[1])
-    return np.matmul(_blas_ready(input), _blas_ready(other))
+    return np.matmul(blas_ready(input), blas_ready(other))
 
 
-def _blas_ready(value: Any) -> Any:
-    """A stack of matrices BLAS can walk: unit stride in one of the last two dims; else matmul multiplies by itself."""
-    if value.ndim < 3 or value.dtype.char not in _BLAS:
+def blas_ready(value: Any) -> Any:
+    """Matrices BLAS can walk: unit stride in one of the last two dims; else NumPy multiplies by itself."""
+    if value.ndim < 2 or value.dtype.char not in _BLAS:
         return value
     size = value.itemsize
     row, column = value.strides[-2:]
@@ -51,19 +54,44 @@ def linear(input: Any, weight: Any, bias: Any) -> Any:
     return out
 
 
+def _again(native: Callable[..., Any], plain: Callable[..., Any], *operands: Any) -> Any:
+    """What native products left, once more where a copy makes a matrix dense; else by NumPy."""
+    ready = [value if value is None else blas_ready(value) for value in operands[:2]]
+    if any(new is not old for new, old in zip(ready, operands, strict=False)):
+        return native(*ready, *operands[2:])
+    return plain(*operands)
+
+
+def _left_matmul(input: Any, other: Any) -> Any:
+    return _again(PRODUCT, matmul, input, other)
+
+
+def _left_linear(input: Any, weight: Any, bias: Any) -> Any:
+    if input.ndim > 2 and not input.flags.c_contiguous:
+        return LINEAR(np.ascontiguousarray(input), weight, bias)
+    return _again(LINEAR, linear, input, weight, bias)
+
+
 def cross(input: Any, other: Any, dim: int) -> Any:
     rest = (slice(None),) * (-dim - 1)
     a, b = ([operand[(Ellipsis, i, *rest)] for i in range(3)] for operand in (input, other))
     return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]], axis=dim)
 
 
-OWN = {
-    "matmul": matmul,
-    "mm": np.ndarray.dot,
-    "bmm": lambda input, mat2: np.matmul(_blas_ready(input), _blas_ready(mat2)),
-    "mv": np.ndarray.dot,
+PRODUCT: Callable[..., Any] = matmul
+LINEAR: Callable[..., Any] = linear
+OWN: dict[str, Callable[..., Any]] = {
     "dot": np.ndarray.dot,
     "vdot": np.vdot,
-    "linear": linear,
     "cross": cross,
 }
+if choice.mode() != "numpy" and blas.library() is not None:
+    PRODUCT, LINEAR = blas.products(_left_matmul, _left_linear)
+    OWN |= {"mm": PRODUCT, "bmm": PRODUCT, "mv": PRODUCT}
+else:
+    OWN |= {
+        "mm": np.ndarray.dot,
+        "bmm": lambda input, mat2: np.matmul(blas_ready(input), blas_ready(mat2)),
+        "mv": np.ndarray.dot,
+    }
+OWN |= {"matmul": PRODUCT, "linear": LINEAR}

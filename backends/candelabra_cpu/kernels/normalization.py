@@ -3,12 +3,39 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
 
+from candelabra.compiler.trace import UntraceableError
+
+from .. import choice
+
 _sum = np.add.reduce
+
+
+@functools.cache
+def _fused(name: str) -> Any:
+    from candelabra.compiler import definitions
+
+    from ..compiled import Compiled
+
+    return Compiled(getattr(definitions, name), _no_formula)
+
+
+def _no_formula(*args: Any) -> Any:
+    raise UntraceableError("standardize: has no formula")
+
+
+def _shapes(input: Any, view_size: Any, dim: Any, affine_size: Any) -> Any:
+    """Shapes for the compiled formula, or None for what NumPy does."""
+    if input.size < choice.threshold("standardize") or choice.mode() == "numpy":
+        return None
+    from candelabra.compiler.definitions import standardize_shapes
+
+    return standardize_shapes(input.shape, tuple(view_size), tuple(dim), tuple(affine_size))
 
 
 def _mean_of_product(a: Any, b: Any, dim: Any, count: int) -> Any:
@@ -23,6 +50,12 @@ def _mean_of_product(a: Any, b: Any, dim: Any, count: int) -> Any:
 def standardize(
     input: Any, weight: Any, bias: Any, view_size: Any, dim: Any, affine_size: Any, eps: float
 ) -> tuple[Any, Any, Any]:
+    if (shapes := _shapes(input, view_size, dim, affine_size)) is not None:
+        size, over, scales, _ = shapes
+        affine = [None if a is None else a.reshape(scales) for a in (weight, bias)]
+        out, mean, var = _fused("standardize")(input.reshape(size), *affine, over, eps)
+        kept = tuple([1 if i in dim else n for i, n in enumerate(view_size)])
+        return out.reshape(input.shape), mean.reshape(kept), var.reshape(kept)
     view = input.reshape(view_size)
     count = math.prod([view_size[i] for i in dim])
     mean = _sum(view, axis=dim, keepdims=True)
@@ -53,6 +86,12 @@ def standardize_input_grad(
     affine_size: Any,
     eps: float,
 ) -> Any:
+    if (shapes := _shapes(input, view_size, dim, affine_size)) is not None:
+        size, over, scales, kept = shapes
+        affine = None if weight is None else weight.reshape(scales)
+        stats = [a.reshape(kept) for a in (mean, var)]
+        found = _fused("standardize_input_grad")(grad.reshape(size), input.reshape(size), affine, *stats, over, eps)
+        return found.reshape(input.shape)
     count = math.prod([view_size[i] for i in dim])
     scale = 1 / np.sqrt(var + eps)
     standard = input.reshape(view_size) - mean

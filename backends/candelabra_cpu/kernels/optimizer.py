@@ -7,11 +7,16 @@ Numbers are kept in 0-d arrays: a ufunc takes 0.3 microseconds less with one tha
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+from candelabra.compiler.trace import UntraceableError
+
+from .. import choice
 
 Array = np.ndarray[Any, Any]
 
@@ -49,16 +54,48 @@ def runs(*arrays: Array) -> Iterator[tuple[Array, ...]]:
         yield tuple([a[start : start + RUN] for a in flat])
 
 
-def each(update: Callable[..., None], workspace: dict[Any, Any], lists: Sequence[Sequence[Array]]) -> None:
-    """Calls `update(*arrays, scratch, scratch)` for each position of the lists, run by run for large arrays."""
+def each(
+    update: Callable[..., None],
+    workspace: dict[Any, Any],
+    lists: Sequence[Sequence[Array]],
+    fused: Callable[..., bool],
+) -> None:
+    """Calls `update(*arrays, scratch, scratch)` for each position of the lists, run by run for large arrays.
+
+    Args:
+        fused: does the same for large arrays, in one pass over memory; False where it cannot.
+    """
     for arrays in zip(*lists, strict=True):
         first = arrays[0]
+        if first.size > RUN and fused(*arrays):
+            continue
         if first.size <= RUN:
             found = workspace.get(first.shape)
             update(*arrays, *(scratch(workspace, first) if found is None else found))
         else:
             for part in runs(*arrays):
                 update(*part, *scratch(workspace, part[0]))
+
+
+@functools.cache
+def _compiled(op: str) -> Any:
+    from ..compiled import Compiled
+
+    def refuse(*args: Any) -> Any:
+        raise UntraceableError(f"{op}: has no formula")
+
+    return Compiled(op, refuse)
+
+
+def in_one_pass(op: str, outs: Sequence[Array | None], *args: Any) -> bool:
+    """Runs the compiled formula of a step, with results written over its operands; False where there is none."""
+    if choice.mode() == "numpy":
+        return False
+    try:
+        _compiled(op).into(outs, *args)
+    except UntraceableError:
+        return False
+    return True
 
 
 def sgd_step_(
@@ -78,6 +115,8 @@ def sgd_step_(
         (rate,) = constants(workspace, params[0].dtype, lr)
         for param, grad in zip(params, grads, strict=True):  # spelled out: a call of a closure costs half the work
             if param.size > RUN:
+                if in_one_pass("sgd_step", (param,), param, grad, None, lr, 0.0, 0.0, 0.0, False, False):
+                    continue
                 for part, part_grad in runs(param, grad):
                     subtract(part, multiply(part_grad, rate, scratch(workspace, part)[0]), part)
                 continue
@@ -108,7 +147,13 @@ def sgd_step_(
                 multiply(buffer, rate, change)
         subtract(param, change, param)
 
-    each(update, workspace, (params, grads, params if buffers is None else buffers))
+    def fused(param: Array, grad: Array, buffer: Array) -> bool:
+        options = (lr, momentum, dampening, weight_decay, nesterov, maximize)
+        if buffers is None:
+            return in_one_pass("sgd_step", (param,), param, grad, None, *options)
+        return in_one_pass("sgd_step", (param, buffer), param, grad, buffer, *options)
+
+    each(update, workspace, (params, grads, params if buffers is None else buffers), fused)
 
 
 def adam_step_(
@@ -170,7 +215,14 @@ def adam_step_(
         subtract(param, change, param)
 
     largest = exp_avg_sqs if max_exp_avg_sqs is None else max_exp_avg_sqs
-    each(update, workspace, (params, grads, exp_avgs, exp_avg_sqs, largest))
+
+    def fused(param: Array, grad: Array, exp_avg: Array, exp_avg_sq: Array, most: Array) -> bool:
+        states = [exp_avg, exp_avg_sq] if max_exp_avg_sqs is None else [exp_avg, exp_avg_sq, most]
+        options = (step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
+        given = [*states, None] if max_exp_avg_sqs is None else states
+        return in_one_pass("adam_step", (param, *states), param, grad, *given, *options)
+
+    each(update, workspace, (params, grads, exp_avgs, exp_avg_sqs, largest), fused)
 
 
 OWN = {"adam_step_": adam_step_, "sgd_step_": sgd_step_}

@@ -88,6 +88,11 @@ def threshold(op: str) -> int:
     return DEAR if ops[op].body is None and op != "standardize" else FUSED
 
 
+def is_much(op: str, array: Any) -> bool:
+    """Whether a kernel should compute with a formula of the compiler's."""
+    return bool(array.size >= threshold(op)) and mode() != "numpy"
+
+
 def can_compile(op: str) -> bool:
     """Whether a formula of an op is worth a try: it is a map, a reduction, or has a body."""
     record = ops[op]
@@ -115,10 +120,11 @@ def choose(op: str, small: Callable[..., Any] | None, body: Callable[..., Any], 
 
         def two(input: Any, other: Any) -> Any:
             try:
-                if input.size < least and other.size < least:
+                # Of the first alone: to ask the second, too, would cost tiny calls a tenth of their time.
+                if input.size < least:
                     return small(input, other)
             except AttributeError:  # a number
-                if np.size(input) < least and np.size(other) < least:
+                if other.size < least:
                     return small(input, other)
             return big(input, other)
 

@@ -59,6 +59,7 @@ class CompiledKernel:
     Attributes:
         kernel: what it was made from.
         address: of `void f(int64 *args, int64 begin, int64 end)`, see `llvm`.
+        sizes: bytes of an element of each buffer, 0 for other parameters.
         grain: elements worth a thread of their own, by an estimate of what one costs.
     """
 
@@ -74,6 +75,7 @@ class CompiledKernel:
         functions, origin = native.load(f"kernel {kernel.name}", f"kernel {kernel.key()}", render)
         spent = time.perf_counter() - began
         self.address = functions[llvm.symbol(kernel)]
+        self.sizes = tuple([ir.SIZES[p.type] if isinstance(p, ir.Buffer) else 0 for p in kernel.params])
         self._launch = threads.launcher()
         self._numbers = tuple(
             (k, p.type) for k, p in enumerate(kernel.params) if isinstance(p, ir.Value) and p.type != "i64"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from candelabra._shape import Shape, contiguous_strides
+from candelabra.compiler import definitions
 from candelabra.compiler.plan import Call, Formula, Launch
 from candelabra.compiler.trace import UntraceableError, is_parameter
 from candelabra.op import Op, ops
@@ -83,6 +84,16 @@ class Compiled:
         except UntraceableError:
             return self.other
         return _Planned(call, args, self.empty)
+
+
+def _no_formula(*args: Any) -> Any:
+    raise UntraceableError("compiled: this call has no formula")
+
+
+@functools.cache
+def fused(name: str) -> Compiled:
+    """The compiled kernel of an op, or of a definition for the compiler alone; raises where it has no formula."""
+    return Compiled(getattr(definitions, name, None) or name, _no_formula)
 
 
 def steps(array: Array) -> Shape:

@@ -20,7 +20,6 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,17 +32,20 @@ from .native import vector_bits
 
 Sizes = tuple[int, int, int]
 
-VECTORS = 3
-"""Vectors of positions in a block of registers."""
+
+def vectors(rows: int) -> int:
+    """Vectors of positions in a block of registers with `rows` output channels: enough to hide how long a sum takes."""
+    return 3 if rows > 1 else 8
+
 
 SLACK = 256
 """Elements behind planes that may be read, never used."""
 
 PANELS = 4
-"""Blocks of positions in a unit of work: the planes they look at stay in the second cache level."""
+"""Blocks of registers in a unit of work: the planes they look at stay in the second cache level."""
 
-CHUNK_BYTES = 1 << 24
-"""Planes held at once."""
+CHUNK_BYTES = 1 << 21
+"""Planes held at once, a thread: larger ones would have left the caches before they are used."""
 
 
 def lanes(dtype: Any) -> int:
@@ -86,7 +88,9 @@ def _planes(module: Any, scalar: Any, lane_count: int) -> None:
             source = f.at(scalar, a.pointer("source"), channel * a.source_step)
             target = f.at(scalar, a.pointer("target"), channel * a.target_step)
             with f.range(0, a.phase_count) as phase:
-                first_d, first_h, first_w, low, high = (f.load(I64, a.pointer("phases"), phase * 5 + i) for i in range(5))
+                first_d, first_h, first_w, low, high = (
+                    f.load(I64, a.pointer("phases"), phase * 5 + i) for i in range(5)
+                )
                 with f.range(0, a.out_depth) as z, f.range(0, a.out_height) as y:
                     from_z, from_y = z * a.stride_d + first_d, y * a.stride_h + first_h
                     row = f.at(scalar, target, phase * plane + (z * a.out_height + y) * width)
@@ -96,10 +100,13 @@ def _planes(module: Any, scalar: Any, lane_count: int) -> None:
                     with f.choose(a.stride_w.equals(1)) as (dense, spread):
                         with dense:
                             _padded_row(f, vector, row, line, low, high, width)
-                        with spread:
-                            _zeros(f, vector, row, f.const(I64, 0), low)
-                            _copy(f, vector, row, line, low, high, f.const(I64, 1), a.stride_w)
-                            _zeros(f, vector, row, high, width)
+                        with spread, f.choose(a.stride_w.equals(2)) as (two, more):
+                            with two:
+                                _halved_row(f, vector, row, line, low, high, width)
+                            with more:
+                                _zeros(f, vector, row, f.const(I64, 0), low)
+                                _copy(f, vector, row, line, low, high, f.const(I64, 1), a.stride_w)
+                                _zeros(f, vector, row, high, width)
             _zeros(f, vector, target, a.phase_count * plane, a.target_step)
 
 
@@ -109,6 +116,20 @@ def _padded_row(f: Function, vector: Any, row: Value, line: Value, low: Value, h
         from_low, to_high = f.lanes_below(vector, low - i), f.lanes_below(vector, high - i)
         values = f.load_masked(vector, f.at(vector.element, line, i), to_high & (from_low ^ f.const(from_low.type, 1)))
         f.store_masked(values, f.at(vector.element, row, i), f.lanes_below(vector, width - i))
+
+
+def _halved_row(f: Function, vector: Any, row: Value, line: Value, low: Value, high: Value, width: Value) -> None:
+    """row[i] = line[2 * i] from low to high, and 0 elsewhere."""
+    lane_count, scalar = vector.count, vector.element
+    with f.range(0, width, lane_count) as i:
+        halves = []
+        for half in range(2):
+            done = i * 2 + half * lane_count
+            from_low, to_high = f.lanes_below(vector, low * 2 - done), f.lanes_below(vector, high * 2 - 1 - done)
+            mask = to_high & (from_low ^ f.const(from_low.type, 1))
+            halves.append(f.load_masked(vector, f.at(scalar, line, done), mask))
+        values = f.shuffle(*halves, list(range(0, 2 * lane_count, 2)))
+        f.store_masked(values, f.at(scalar, row, i), f.lanes_below(vector, width - i))
 
 
 def _zeros(f: Function, vector: Any, row: Value, begin: Value, end: Value) -> None:
@@ -158,7 +179,7 @@ _PRODUCT = ("planes", "weights", "bias", "out", "offsets", "count", "rows", "blo
 def _product(module: Any, scalar: Any, rows: int, lane_count: int) -> None:
     """Units (image, group, tile of positions) `begin` to `end`: all output channels of each."""
     vector = ir.VectorType(scalar, lane_count)
-    panel = lane_count * VECTORS
+    panel = lane_count * vectors(rows)
     room = panel * (PANELS + 1)
     with function(module, f"product_{rows}", args=PTR, begin=I64, end=I64) as (f, args, begin, end):
         a = _Args(f, args, _PRODUCT)
@@ -172,25 +193,25 @@ def _product(module: Any, scalar: Any, rows: int, lane_count: int) -> None:
                 packed = f.at(scalar, a.pointer("weights"), (group * a.blocks + block) * a.count * rows)
                 channel = group * a.rows + block * rows
                 q = f.var(I64, first)
-                for vectors in range(VECTORS, 0, -1):
+                for some in (n for n in (8, 4, 3, 2, 1) if n <= vectors(rows)):
                     with f.loop() as leave_if:
                         # The last vectors start earlier rather than end beyond the last position.
-                        leave_if(q.value + (vectors - 1) * lane_count >= after)
-                        start = f.larger(f.smaller(q.value, a.last - vectors * lane_count), 0)
-                        sums = _sums(f, a, vector, rows, vectors, f.at(scalar, planes, start), packed, channel)
-                        for r, v in itertools.product(range(rows), range(vectors)):
+                        leave_if(q.value + (some - 1) * lane_count >= after)
+                        start = f.larger(f.smaller(q.value, a.last - some * lane_count), 0)
+                        sums = _sums(f, a, vector, rows, some, f.at(scalar, planes, start), packed, channel)
+                        for r, v in itertools.product(range(rows), range(some)):
                             place = start - first + (r * room + panel + v * lane_count)
                             f.store(sums[r][v].value, scratch, place)
-                        q.value = q.value + vectors * lane_count
+                        q.value = q.value + some * lane_count
                 _store_rows(f, a, vector, rows, room, panel, scratch, image, group, block, first, after)
 
 
 def _sums(
-    f: Function, a: _Args, vector: Any, rows: int, vectors: int, planes: Value, packed: Value, channel: Value
+    f: Function, a: _Args, vector: Any, rows: int, some: int, planes: Value, packed: Value, channel: Value
 ) -> list[list[Variable]]:
     """A block of registers: output channels times positions, summed over k; they start from the bias."""
     scalar = vector.element
-    sums = [[f.var(vector, 0) for _ in range(vectors)] for _ in range(rows)]
+    sums = [[f.var(vector, 0) for _ in range(some)] for _ in range(rows)]
     with f.when(a.bias.differs(0)):
         for r in range(rows):
             inside = f.smaller(channel + r, a.groups * a.rows - 1)
@@ -200,7 +221,7 @@ def _sums(
     offsets = a.pointer("offsets")
     with f.range(0, a.count) as k:
         look = f.at(scalar, planes, f.load(I64, offsets, k))
-        values = [f.load(vector, look, v * vector.count) for v in range(vectors)]
+        values = [f.load(vector, look, v * vector.count) for v in range(some)]
         for r in range(rows):
             weight = f.splat(f.load(scalar, packed, k * rows + r), vector.count)
             for total, value in zip(sums[r], values, strict=True):
@@ -469,21 +490,21 @@ def execute(plan: Plan, operand: Any, weight: Any, bias: Any, out: Any) -> None:
     """Computes all parts of a plan into `out` (N, groups * rows, *out_sizes); arrays are contiguous."""
     kernels = _kernels(operand.dtype.char)
     images = len(operand)
-    step = max(1, CHUNK_BYTES // max(1, operand.shape[1] * plan.planes.channel * operand.itemsize))
+    step = max(1, CHUNK_BYTES * threads.count() // max(1, operand.shape[1] * plan.planes.channel * operand.itemsize))
     rows = next(r for r in block_rows() if r <= plan.rows or r == 1)
     packed = [_packed(kernels, plan, part, weight, rows) for part in plan.parts]
     for start in range(0, images, step):
         some = operand[start : start + step]
-        looked = some if _is_plane(plan, operand.itemsize) else plan.planes.fill(kernels, some, operand.dtype)
+        looked = some if _is_plane(plan) else plan.planes.fill(kernels, some, operand.dtype)
         for part, weights in zip(plan.parts, packed, strict=True):
             _multiply(kernels, plan, part, rows, looked, weights, bias, out[start : start + step])
 
 
-def _is_plane(plan: Plan, itemsize: int) -> bool:
+def _is_plane(plan: Plan) -> bool:
     """Whether a channel is its own plane, large enough that nothing behind it is read."""
     planes = plan.planes
     same = planes.plane == planes.source and planes.stride == (1, 1, 1) and len(planes.phases) == 1
-    return same and not planes.phases[0, :3].any() and math.prod(planes.plane) >= vector_bits() // 8 // itemsize * VECTORS
+    return same and not planes.phases[0, :3].any() and math.prod(planes.plane) >= SLACK
 
 
 def _packed(kernels: Any, plan: Plan, part: Part, weight: Any, rows: int) -> Any:
@@ -498,7 +519,7 @@ def _packed(kernels: Any, plan: Plan, part: Part, weight: Any, rows: int) -> Any
 def _multiply(kernels: Any, plan: Plan, part: Part, rows: int, looked: Any, weights: Any, bias: Any, out: Any) -> None:
     depth, height, width = part.sizes
     plane = plan.planes.plane
-    panel = lanes(out.dtype) * VECTORS
+    panel = lanes(out.dtype) * vectors(rows)
     last = _flat((depth - 1, height - 1, width - 1), plane) + 1
     panels = -(-last // panel)
     tiles = -(-panels // PANELS)
@@ -523,38 +544,51 @@ def _multiply(kernels: Any, plan: Plan, part: Part, rows: int, looked: Any, weig
 
 def forward(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     """The convolution; arguments as of the op, arrays of one floating dtype."""
+    from . import depthwise
+
+    input, weight = np.ascontiguousarray(input), np.ascontiguousarray(weight)
+    bias = None if bias is None else np.ascontiguousarray(bias)
     plan = forward_plan(input.shape, weight.shape, tuple(stride), tuple(padding), tuple(dilation), groups)
     out = memory.empty((len(input), len(weight), *plan.out_sizes[3 - len(stride) :]), input.dtype)
-    dense = np.ascontiguousarray
-    execute(plan, dense(input), dense(weight), None if bias is None else dense(bias), out)
+    if depthwise.serves(weight.shape[2:], stride, groups, input.shape[1]):
+        depthwise.forward(input, weight, bias, stride, padding, dilation, out)
+    else:
+        execute(plan, input, weight, bias, out)
     return out
 
 
-def input_grad(
-    grad: Any, weight: Any, input_size: Any, stride: Any, padding: Any, dilation: Any, groups: int
-) -> Any:
+def input_grad(grad: Any, weight: Any, input_size: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     """The gradient of the input; arguments as of the op."""
+    from . import depthwise
+
+    grad, weight = np.ascontiguousarray(grad), np.ascontiguousarray(weight)
+    out = memory.empty((len(grad), groups * weight.shape[1], *input_size), grad.dtype)
+    if depthwise.serves(weight.shape[2:], stride, groups, len(weight)) and weight.shape[1] == 1:
+        depthwise.input_grad(grad, weight, stride, padding, dilation, out)
+        return out
     plan = input_plan(
         grad.shape, weight.shape, tuple(input_size), tuple(stride), tuple(padding), tuple(dilation), groups
     )
-    out = memory.empty((len(grad), groups * plan.rows, *input_size), grad.dtype)
-    execute(plan, np.ascontiguousarray(grad), np.ascontiguousarray(weight), None, out)
+    execute(plan, grad, weight, None, out)
     return out
 
 
-def weight_grad(
-    grad: Any, input: Any, weight_size: Any, stride: Any, padding: Any, dilation: Any, groups: int
-) -> Any:
+def weight_grad(grad: Any, input: Any, weight_size: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     """The gradient of the weight; arguments as of the op."""
+    from . import depthwise
+
+    input, grad = np.ascontiguousarray(input), np.ascontiguousarray(grad)
     channels, filters = input.shape[1] // groups, grad.shape[1]
+    if depthwise.serves(weight_size, stride, groups, input.shape[1]):
+        return depthwise.weight_grad(grad, input, weight_size, stride, padding, dilation)
     shape = (filters, channels, *weight_size)
     plan = forward_plan(input.shape, shape, tuple(stride), tuple(padding), tuple(dilation), groups)
     kernels, vector = _kernels(grad.dtype.char), lanes(grad.dtype)
     plane = plan.planes.plane
     wide = _planes_of(plan.out_sizes, (plan.out_sizes[0], *plane[1:]), (1, 1, 1), [(0, 0, 0)], align=vector)
-    input, grad = np.ascontiguousarray(input), np.ascontiguousarray(grad)
     out = memory.empty(shape, grad.dtype)
-    step = max(1, CHUNK_BYTES // ((groups * channels * plan.planes.channel + filters * wide.channel) * grad.itemsize))
+    each = (groups * channels * plan.planes.channel + filters * wide.channel) * grad.itemsize
+    step = max(1, CHUNK_BYTES * threads.count() // each)
     for start in range(0, len(input), step):
         looked = plan.planes.fill(kernels, input[start : start + step], grad.dtype)
         grads = wide.fill(kernels, grad[start : start + step], grad.dtype)

@@ -216,6 +216,11 @@ class Function:
         numbers = Value(self.builder, ir.Constant(ir.VectorType(I64, count), list(range(count))))
         return numbers < self.splat(limit, count)
 
+    def shuffle(self, one: Value, other: Value, lanes: list[int]) -> Value:
+        """Lanes of two vectors, numbered one after the other, in a new order."""
+        mask = ir.Constant(ir.VectorType(I32, len(lanes)), lanes)
+        return Value(self.builder, self.builder.shuffle_vector(one.raw, other.raw, mask))
+
     def load_masked(self, vector: Any, pointer: Value, mask: Value) -> Value:
         """Lanes of the mask from memory, the others 0; memory of the others is not touched."""
         name = f"llvm.masked.load.{_vector_name(vector)}.p0"
@@ -429,7 +434,7 @@ def _stamp() -> str:
     return f"{written.hexdigest()} {object.__basicsize__}"
 
 
-WRITERS = ("emit.py", "pyobject.py", "threads.py", "memory.py", "blas.py", "convolve.py")
+WRITERS = ("emit.py", "pyobject.py", "threads.py", "memory.py", "blas.py", "convolve.py", "depthwise.py")
 """Files of this package that write modules with this one."""
 
 

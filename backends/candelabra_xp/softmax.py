@@ -34,6 +34,19 @@ def log_softmax(xp: Any, input: Any, dim: int) -> Any:
 
 
 @kernel
+def softmax_backward(xp: Any, grad_output: Any, output: Any, dim: int) -> Any:
+    product = output * grad_output
+    total = xp.add.reduce(product, axis=dim, keepdims=True) if output.ndim else product
+    return product - output * total
+
+
+@kernel
+def log_softmax_backward(xp: Any, grad_output: Any, output: Any, dim: int) -> Any:
+    total = xp.add.reduce(grad_output, axis=dim, keepdims=True) if output.ndim else grad_output
+    return grad_output - xp.exp(output) * total
+
+
+@kernel
 def logsumexp(xp: Any, input: Any, dim: Any, keepdim: bool) -> Any:
     top = xp.maximum.reduce(input, axis=dim, keepdims=True, initial=-math.inf)
     top = xp.where(xp.isfinite(top), top, 0.0)  # an infinity minus itself would be nan

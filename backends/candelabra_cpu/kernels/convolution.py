@@ -155,7 +155,9 @@ def _is_native(one: Any, other: Any, multiplications: int) -> bool:
 
 def _convolution(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     args = (input, weight, bias, stride, padding, dilation, groups)
-    counts = out_sizes([n + 2 * p for n, p in zip(input.shape[2:], padding, strict=True)], weight.shape[2:], stride, dilation)
+    counts = out_sizes(
+        [n + 2 * p for n, p in zip(input.shape[2:], padding, strict=True)], weight.shape[2:], stride, dilation
+    )
     if not _is_native(input, weight, len(input) * math.prod(counts) * weight.size) or len(stride) > 3:
         return convolution(*args)
     from .. import convolve
@@ -163,9 +165,7 @@ def _convolution(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, 
     return convolve.forward(*args)
 
 
-def _input_grad(
-    grad: Any, weight: Any, input_size: Any, stride: Any, padding: Any, dilation: Any, groups: int
-) -> Any:
+def _input_grad(grad: Any, weight: Any, input_size: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     args = (grad, weight, input_size, stride, padding, dilation, groups)
     if not _is_native(grad, weight, grad.size * (weight.size // max(len(weight), 1))) or len(stride) > 3:
         return convolution_input_grad(*args)
@@ -174,9 +174,7 @@ def _input_grad(
     return convolve.input_grad(*args)
 
 
-def _weight_grad(
-    grad: Any, input: Any, weight_size: Any, stride: Any, padding: Any, dilation: Any, groups: int
-) -> Any:
+def _weight_grad(grad: Any, input: Any, weight_size: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     args = (grad, input, weight_size, stride, padding, dilation, groups)
     multiplications = grad.size * (input.shape[1] // groups) * math.prod(weight_size)
     if not _is_native(grad, input, multiplications) or len(stride) > 3:

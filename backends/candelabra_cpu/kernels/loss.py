@@ -10,6 +10,8 @@ import numpy as np
 
 from candelabra_xp import loss as shared
 
+from .. import choice
+
 
 def _plain(input: Any, target: Any, weight: Any, ignore_index: int) -> bool:
     """Whether each row counts once: a matrix, no weights, and no target that is ignored or wrong."""
@@ -25,16 +27,26 @@ def _plain(input: Any, target: Any, weight: Any, ignore_index: int) -> bool:
 def cross_entropy(input: Any, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
     if not _plain(input, target, weight, ignore_index):
         return shared.cross_entropy(np, input, target, weight, ignore_index, reduction)
+    if choice.is_much("cross_entropy", input):
+        from ..compiled import fused
+
+        losses = fused("logsumexp")(input, (1,), False)
+        losses -= input[np.arange(target.size), target]
+        return _over_rows(losses, reduction)
     below = np.subtract(input, np.maximum.reduce(input, axis=1, keepdims=True))
     own = below[np.arange(target.size), target]
     np.exp(below, out=below)
     losses = np.add.reduce(below, axis=1)
     np.log(losses, out=losses)
     np.subtract(losses, own, out=losses)
+    return _over_rows(losses, reduction)
+
+
+def _over_rows(losses: Any, reduction: str) -> Any:
     if reduction == "none":
         return losses
     total = np.add.reduce(losses)
-    return total if reduction == "sum" else total / target.size
+    return total if reduction == "sum" else total / losses.size
 
 
 def cross_entropy_backward(
@@ -42,11 +54,19 @@ def cross_entropy_backward(
 ) -> Any:
     if not _plain(input, target, weight, ignore_index):
         return shared.cross_entropy_backward(np, grad_output, input, target, weight, ignore_index, reduction)
+    scale = grad_output / target.size if reduction == "mean" else grad_output
+    if choice.is_much("cross_entropy", input):
+        from ..compiled import fused
+
+        column = scale.reshape(-1, 1) if scale.ndim else np.broadcast_to(scale, (1, 1))
+        apart = fused("softmax_scaled")(input, column, 1)
+        own = np.arange(target.size), target
+        apart[own] = -(scale - apart[own])  # so that a scale of 0 gives -0.0, as (softmax - 1) * 0 does
+        return apart
     apart = np.subtract(input, np.maximum.reduce(input, axis=1, keepdims=True))
     np.exp(apart, out=apart)
     np.divide(apart, np.add.reduce(apart, axis=1, keepdims=True), out=apart)
     apart[np.arange(target.size), target] -= 1
-    scale = grad_output / target.size if reduction == "mean" else grad_output
     return np.multiply(apart, scale.reshape(-1, 1) if scale.ndim else scale, out=apart)
 
 

@@ -3,35 +3,25 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
 import numpy as np
-
-from candelabra.compiler.trace import UntraceableError
 
 from .. import choice
 
 _sum = np.add.reduce
 
 
-@functools.cache
 def _fused(name: str) -> Any:
-    from candelabra.compiler import definitions
+    from ..compiled import fused
 
-    from ..compiled import Compiled
-
-    return Compiled(getattr(definitions, name), _no_formula)
-
-
-def _no_formula(*args: Any) -> Any:
-    raise UntraceableError("standardize: has no formula")
+    return fused(name)
 
 
 def _shapes(input: Any, view_size: Any, dim: Any, affine_size: Any) -> Any:
     """Shapes for the compiled formula, or None for what NumPy does."""
-    if input.size < choice.threshold("standardize") or choice.mode() == "numpy":
+    if not choice.is_much("standardize", input):
         return None
     from candelabra.compiler.definitions import standardize_shapes
 

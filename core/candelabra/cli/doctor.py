@@ -25,7 +25,7 @@ LIBRARIES = ("numpy", "pluggy", "ml_dtypes", "rich", "scikit-learn", "matplotlib
 
 @dataclass(frozen=True)
 class Row:
-    """One backend: what its plugin says, its devices, and the reason when it did not load."""
+    """One backend: what its plugin says, its devices, the reason when it did not load, and what it has to say itself."""
 
     name: str
     source: str
@@ -33,6 +33,7 @@ class Row:
     devices: tuple[str, ...]
     problem: str = ""
     description: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def main(args: Sequence[str] = ()) -> int:
@@ -68,16 +69,18 @@ def _row(name: str, source: str, timeout_s: float) -> Row:
         answer = json.loads(done.stdout.splitlines()[-1])
     except (json.JSONDecodeError, IndexError):
         return Row(name, source, "", (), f"loading it ended the process, got exit code {done.returncode}")
-    return Row(name, source, answer["version"], tuple(answer["devices"]), answer["problem"], answer["description"])
+    said = answer["problem"], answer["description"], tuple(answer["notes"])
+    return Row(name, source, answer["version"], tuple(answer["devices"]), *said)
 
 
 def _probe(name: str) -> dict[str, Any]:
     """What loading a plugin's description and backend in this process gives."""
-    answer: dict[str, Any] = {"devices": [], "problem": "", "version": "", "description": ""}
+    answer: dict[str, Any] = {"devices": [], "problem": "", "version": "", "description": "", "notes": []}
     try:
         found = describe(name)
         answer.update(version=found.info.version, description=found.info.description)
-        answer["devices"] = list(load_backend(name).devices())
+        backend = load_backend(name)
+        answer["devices"], answer["notes"] = list(backend.devices()), list(backend.notes())
     except Exception as error:
         answer["problem"] = str(error)
     return answer
@@ -104,6 +107,8 @@ def _print(rows: list[Row]) -> None:
             print(f"{key:14} {value}")
         for row in rows:
             print(f"{row.name:10} {', '.join(row.devices) or row.problem}  ({row.source})")
+            for note in row.notes:
+                print(f"{'':10} {note}")
         return
     console = Console()
     versions = Table("what", "version", title="Installed")
@@ -116,5 +121,6 @@ def _print(rows: list[Row]) -> None:
         table.add_row(row.name, state, "\n".join(row.devices), row.source, row.version)
     console.print(table)
     for row in rows:
-        if row.problem:
-            console.print(f"[bold]{row.name}[/bold]: {escape(row.problem)}", highlight=False)
+        for said in (row.problem, *row.notes):
+            if said:
+                console.print(f"[bold]{row.name}[/bold]: {escape(said)}", highlight=False)

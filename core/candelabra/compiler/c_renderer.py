@@ -145,6 +145,10 @@ class CRenderer:
         sums = f" reduction(+:{', '.join(reductions)})" if reductions else ""
         return [f"#pragma omp simd{sums}"]
 
+    def serial_hint(self) -> list[str]:
+        """Lines before a loop that sums floats in the order of its turns, for compilers that would take another."""
+        return []
+
     def accumulate(self, var: str, value: str, type: str, reassoc: bool) -> str:
         """Statement that adds to a variable."""
         return f"{var} = {self.binary('add', type, var, value)};"
@@ -506,8 +510,11 @@ class _Function:
     def loop(self, item: ir.For) -> Iterator[str]:
         d = self.dialect
         index, start, stop, step = self.name(item.index, "j"), self(item.start), self(item.stop), self(item.step)
-        if item.vector:
-            yield from d.loop_hint([self.name(v) for v in _reductions(item)])
+        if any(_in_order(s) for s in _changes(item)):
+            yield from d.serial_hint()
+        elif item.vector:
+            sums = dict.fromkeys(s.var for s in _changes(item) if isinstance(s, ir.Accumulate))
+            yield from d.loop_hint([self.name(v) for v in sums])
         turn = f"++{index}" if item.step.op == "const" and item.step.data == 1 else f"{index} += {step}"
         yield f"for ({d.types['i64']} {index} = {start}; {index} < {stop}; {turn}) {{"
         yield from self.block(item.body, d.indent)
@@ -543,8 +550,32 @@ def _blocks(item: Any) -> tuple[Block, ...]:
     return ()
 
 
-def _reductions(loop: ir.For) -> list[ir.Var]:
-    """Variables from outside the loop that it adds to in any order."""
-    inside = {item.var for item in loop.body.items if isinstance(item, ir.Declare)}
-    sums = [item.var for item in loop.body.items if isinstance(item, ir.Accumulate) and item.reassoc]
-    return [v for v in dict.fromkeys(sums) if v not in inside]
+def _changes(loop: ir.For) -> list[Any]:
+    """Statements of a loop, and of those within it, that change variables from outside."""
+    inside: set[ir.Var] = set()
+    found = []
+    blocks = [loop.body]
+    while blocks:
+        for item in blocks.pop().items:
+            if isinstance(item, ir.Declare):
+                inside.add(item.var)
+            elif isinstance(item, (ir.Accumulate, ir.Assign)):
+                found.append(item)
+            blocks.extend(_blocks(item))
+    return [item for item in found if item.var not in inside]
+
+
+def _in_order(change: Any) -> bool:
+    """Whether a change of a variable is a sum or product of floats whose order counts."""
+    if not ir.is_float(change.var.type):
+        return False
+    if isinstance(change, ir.Accumulate):
+        return not change.reassoc
+    values = [change.value]
+    while values:
+        value = values.pop()
+        if value.op in ("add", "sub", "mul", "div", "fma"):
+            return True
+        if value.op == "select":
+            values += value.args[1:]
+    return False

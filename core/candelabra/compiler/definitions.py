@@ -57,6 +57,12 @@ def _standardize_input_grad(
     return ((scaled - scaled.mean(dim, True) - standard * along) * scale).to(input.dtype)
 
 
+def _softmax_scaled(input: Tensor, scale: Tensor, dim: int) -> Tensor:
+    grown = (input - input.amax(dim, keepdim=True)).exp()
+    return grown * (scale / grown.sum(dim, keepdim=True))
+
+
+softmax_scaled = Op(_softmax_scaled, {"name": "softmax_scaled", "dtype": rules.floating_only})
 standardize = Op(_standardize, {"name": "standardize", "dtype": _three})
 standardize_input_grad = Op(_standardize_input_grad, {"name": "standardize_input_grad", "dtype": rules.floating_only})
 

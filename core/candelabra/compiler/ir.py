@@ -813,7 +813,7 @@ def _fma(x: Any, y: Any, z: Any) -> Any:
     return np.where(np.isfinite(exact) & (exact != 0), exact, x * y + z).astype("f8")
 
 
-_EVALUATED = {
+_EVALUATED: dict[str, Any] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "and": np.bitwise_and,
     "or": np.bitwise_or, "xor": np.bitwise_xor, "not": np.invert, "neg": np.negative, "abs": np.absolute,
     "sqrt": np.sqrt, "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "rint": np.rint, "shl": np.left_shift,

@@ -31,6 +31,18 @@ TILE = 256
 SQUARE = 32
 """Side of a tile of a `tiles` kernel: its rows, in whichever order, stay in the first-level cache."""
 
+BLOCK = 1024
+"""Elements of float32 that are summed as such before the sum is added in float64, where computing takes the time."""
+
+HEAVY = frozenset(
+    (
+        *("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "logaddexp", "pow", "sigmoid", "erf", "erfc", "erfinv"),
+        *("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
+        *("lgamma", "digamma"),
+    )
+)
+"""Maps that take longer than to move an element: worth storing, and worth narrow vectors' twice as many lanes."""
+
 UNROLL = 4
 """Elements that a `columns` kernel adds to an accumulator at a time."""
 
@@ -167,7 +179,7 @@ class _Nest:
             for d, size in enumerate(self.over):
                 last = d == len(self.over) - 1
                 start, stop, step = turns if turns is not None and last else self._turns_of(d)
-                i = stack.enter_context(b.loop(stop, start, step, vector=vector and last))
+                i = self.last_index = stack.enter_context(b.loop(stop, start, step, vector=vector and last))
                 offsets = [o + i * a.strides[kept + d] for o, a in zip(offsets, self.arrays, strict=True)]
                 place = place * size + i
             yield {id(a.buffer): o for a, o in zip(self.arrays, offsets, strict=True)}, place
@@ -185,11 +197,12 @@ class _Nest:
             self.place = places[-1] if places else None
             bases = self._base(places)
             known: dict[int, Any] = {}
+            outer, inner = self._split_outputs()
+            stored = self._stored(inner)
             for stage in self.stages:
                 for turn in _turns(stage, b.target):
-                    self._reduce(turn, bases, known)
+                    self._reduce(turn, bases, known, stored if stage is self.stages[-1] else None)
             here = {id(a.buffer): o for a, o in zip(self.arrays, bases, strict=True)}
-            outer, inner = self._split_outputs()
             for a in outer:
                 self._store(a, self._value(a.node, here, dict(known)), here)
             if inner:
@@ -225,16 +238,60 @@ class _Nest:
         inner = [a for a in self.writes if any(x is not None and id(x.root) in reduced for x in a.node.axes)]
         return [a for a in self.writes if a not in inner], inner
 
-    def _reduce(self, turn: list[tuple[Node, Reduction]], bases: list[Value], known: dict[int, Any]) -> None:
+    def _reduce(
+        self,
+        turn: list[tuple[Node, Reduction]],
+        bases: list[Value],
+        known: dict[int, Any],
+        stored: tuple[Node, _Array] | None,
+    ) -> None:
         b = self.b
         parts = [(node, how, [b.var(v, "acc") for v in how.start(b)]) for node, how in turn]
-        with self._within(bases, vector=False) as (offsets, place):
-            env = dict(known)
-            for node, how, accs in parts:
-                value = self._value(node.args[0], offsets, env)
-                how.step(accs, how.given(value, place, known.get(_first_of(node))))
+        heavy = any(n.name in HEAVY for n in _above_reductions([node.args[0] for node, _ in turn]))
+        if heavy and self.over and all(how.narrow for _, how in turn):
+            self._in_blocks(parts, bases, known, stored)
+        else:
+            with self._within(bases, vector=False) as (offsets, place):
+                self._step(parts, offsets, place, known, stored)
         for node, how, accs in parts:
             known[_key(node, how)] = how.result([a.get() for a in accs])
+
+    def _step(self, parts: Any, offsets: Any, place: Value, known: dict[int, Any], stored: Any) -> None:
+        """One element more for each accumulator."""
+        env = dict(known)
+        for node, how, accs in parts:
+            value = self._value(node.args[0], offsets, env)
+            how.step(accs, how.given(value, place, known.get(_first_of(node))))
+        if stored is not None and id(stored[0]) in env:
+            self._store(stored[1], env[id(stored[0])], offsets)
+
+    def _in_blocks(self, parts: Any, bases: list[Value], known: dict[int, Any], stored: Any) -> None:
+        """Sums of blocks in their own type, which then are added in a wider one."""
+        b, d = self.b, len(self.over) - 1
+        start, stop, _ = self._turns_of(d)
+        with self._within(bases, vector=False, turns=(start, stop, BLOCK)) as (offsets, place):
+            short = [(node, how, [b.var(b.const(0, "f32"), "part") for _ in accs]) for node, how, accs in parts]
+            for _, how, _ in short:
+                how.types = ["f32"] * len(how.types)
+            first = self.last_index
+            with b.loop(ir.minimum(stop - first, b.const(BLOCK, "i64"))) as i:
+                here = {id(a.buffer): offsets[id(a.buffer)] + i * a.strides[self.form.kept + d] for a in self.arrays}
+                self._step(short, here, place + i, known, stored)
+            for (_, how, accs), (_, _, sums) in zip(parts, short, strict=True):
+                how.types = ["f64"] * len(how.types)
+                for acc, part in zip(accs, sums, strict=True):
+                    acc.add(part.get().cast("f64"))
+
+    def _stored(self, inner: list[_Array]) -> tuple[Node, _Array] | None:
+        """A value of the last stage that the output reads again, and that is worth keeping in the output's memory."""
+        if len(inner) != 1 or not self.stages or inner[0].node.dtype.name not in ("float32", "float64"):
+            return None
+        output = inner[0]
+        again = _above_reductions([output.node])
+        for node in reversed(_above_reductions([a for r in self.stages[-1] for a in r.nodes])):
+            if node.name in HEAVY and node.dtype == output.node.dtype and any(node is n for n in again):
+                return node, output
+        return None
 
     def _by_groups(self) -> None:
         b, size = self.b, self.b.target.group
@@ -433,6 +490,11 @@ class Reduction:
     def _types(self) -> list[str]:
         return [self.type]
 
+    @property
+    def narrow(self) -> bool:
+        """Whether elements may be summed in blocks of their own type first."""
+        return False
+
     def start(self, b: Builder) -> list[Value]:
         """First values of the accumulators."""
         raise NotImplementedError
@@ -463,6 +525,10 @@ class Sum(Reduction):
         if self.type in ("b1", "i8", "u8", "i16", "u16", "i32", "u32"):
             wide = self.result_type
         return [wide] * (1 + is_complex(self.node.args[0].dtype))
+
+    @property
+    def narrow(self) -> bool:
+        return type(self) is Sum and self.type == "f32" and self.types[0] == "f64"
 
     def start(self, b: Builder) -> list[Value]:
         return [b.const(0, t) for t in self.types]
@@ -606,6 +672,21 @@ REDUCTIONS: dict[str, tuple[Callable[[Node, Target], Reduction], ...]] = {
     "all": (Truth,),
 }
 """The turns over its elements that each kind of reduction takes."""
+
+
+def _above_reductions(nodes: list[Node]) -> list[Node]:
+    """Nodes that these are computed from within one turn, each after its arguments: reductions are known by then."""
+    found: dict[int, Node] = {}
+
+    def visit(node: Node) -> None:
+        if id(node) not in found and node.kind != "reduce":
+            for part in node.nodes:
+                visit(part)
+            found[id(node)] = node
+
+    for node in nodes:
+        visit(node)
+    return list(found.values())
 
 
 def _turns(stage: list[Node], target: Target) -> Iterator[list[tuple[Node, Reduction]]]:

@@ -280,6 +280,11 @@ class Backend(ABC):
         """Names of the devices present, in order of their index. Default: one, called like the backend."""
         return (self.name,)
 
+    def notes(self) -> Sequence[str]:
+        """What `candelabra doctor` shall say beside the devices: others that are there and cannot be used, and why.
+        Default: nothing."""
+        return ()
+
     def current_device(self) -> int:
         """Index meant by a device without one. Default: what the thread set by `set_device`, else 0."""
         return self._of_thread().get(None, 0)

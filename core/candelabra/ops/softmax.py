@@ -21,7 +21,7 @@ from .comparison import isfinite, where
 from .exponential import exp, log
 from .reduction import unreduce
 
-__all__ = ["log_softmax", "logsumexp", "softmax", "softmin"]
+__all__ = ["log_softmax", "log_softmax_backward", "logsumexp", "softmax", "softmax_backward", "softmin"]
 
 inf, nan = math.inf, math.nan
 FLOATS = ("float32", "float64")
@@ -102,7 +102,47 @@ def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     return grown / grown.sum(dim, keepdim=True)
 
 
-softmax.vjp(input=lambda grad, out, dim: out * (grad - (out * grad).sum(dim, keepdim=True)))
+def _backward_samples(low: float, high: float) -> list[Sample]:
+    shapes = [((2, 3), 1), ((2, 3), 0), ((3, 67), 1), ((2, 3, 4), 1), ((5,), 0), ((), 0), ((0, 3), 1), ((3, 0), 1)]
+    return [Sample(Operand(s), Operand(s, low, high), d) for s, d in shapes]
+
+
+@op(
+    dtype=rules.floating_only,
+    shape=lambda grad_output, output, dim: tuple(output.shape),
+    method=False,
+    samples=lambda: _backward_samples(0.1, 0.9),
+    reference=lambda grad_output, output, dim: (
+        output * (grad_output - np.sum(output * grad_output, axis=dim if np.ndim(output) else None, keepdims=True))
+    ),
+    tolerance="accumulation",
+)
+def softmax_backward(grad_output: Tensor, output: Tensor, dim: int) -> Tensor:
+    """Gradient of `softmax` from its result, `output * (grad_output - sum(output * grad_output))`.
+
+    Args:
+        grad_output: gradient of the result, a floating dtype, shape (*).
+        output: the result, shape (*).
+        dim: dim whose elements sum to 1 in the result, from 0.
+
+    Returns:
+        Shape (*).
+
+    Example:
+        >>> cb.softmax_backward(cb.tensor([1.0, 0.0]), cb.tensor([0.5, 0.5]), 0)
+        tensor([ 0.2500, -0.2500])
+    """
+    return output * (grad_output - (output * grad_output).sum(dim, keepdim=True))
+
+
+softmax_backward.vjp(
+    grad_output=lambda grad, output, dim: softmax_backward(grad, output, dim),
+    output=lambda grad, grad_output, output, dim: (
+        grad * (grad_output - (output * grad_output).sum(dim, keepdim=True))
+        - grad_output * (grad * output).sum(dim, keepdim=True)
+    ),
+)
+softmax.vjp(input=lambda grad, out, dim: softmax_backward(grad, out, dim))
 
 
 @op(
@@ -140,7 +180,39 @@ def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     return shifted - log(exp(shifted).sum(dim, keepdim=True))
 
 
-log_softmax.vjp(input=lambda grad, out, dim: grad - exp(out) * grad.sum(dim, keepdim=True))
+@op(
+    dtype=rules.floating_only,
+    shape=lambda grad_output, output, dim: tuple(output.shape),
+    method=False,
+    samples=lambda: _backward_samples(-2.0, -0.1),
+    reference=lambda grad_output, output, dim: (
+        grad_output - np.exp(output) * np.sum(grad_output, axis=dim if np.ndim(output) else None, keepdims=True)
+    ),
+    tolerance="accumulation",
+)
+def log_softmax_backward(grad_output: Tensor, output: Tensor, dim: int) -> Tensor:
+    """Gradient of `log_softmax` from its result, `grad_output - exp(output) * sum(grad_output)`.
+
+    Args:
+        grad_output: gradient of the result, a floating dtype, shape (*).
+        output: the result, shape (*).
+        dim: dim along which exponentials of the result sum to 1, from 0.
+
+    Returns:
+        Shape (*).
+
+    Example:
+        >>> cb.log_softmax_backward(cb.tensor([1.0, 0.0]), cb.tensor([0.0, -1.0]), 0)
+        tensor([ 0.0000, -0.3679])
+    """
+    return grad_output - exp(output) * grad_output.sum(dim, keepdim=True)
+
+
+log_softmax_backward.vjp(
+    grad_output=lambda grad, output, dim: grad - (exp(output) * grad).sum(dim, keepdim=True),
+    output=lambda grad, grad_output, output, dim: -grad * exp(output) * grad_output.sum(dim, keepdim=True),
+)
+log_softmax.vjp(input=lambda grad, out, dim: log_softmax_backward(grad, out, dim))
 
 
 @op(

@@ -11,6 +11,7 @@ Ops come from the families in `candelabra.ops`: each file's `__all__` is public 
 """
 
 import sys as _sys
+from importlib import import_module as _import_module
 from math import e as e
 from math import inf as inf
 from math import nan as nan
@@ -134,6 +135,7 @@ __version__ = "0.1.0"
 
 
 if TYPE_CHECKING:
+    from . import compiler as compiler
     from .runtime import DeviceModule
 
     cpu: DeviceModule
@@ -143,6 +145,8 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name):
+        if name == "compiler":
+            return _import_module("candelabra.compiler")
         found = _device_module(name)  # `candelabra.cuda`, and that of any other backend: made when first asked for
         if found is None:
             raise AttributeError(f"module 'candelabra' has no attribute {name!r}")

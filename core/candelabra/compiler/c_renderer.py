@@ -253,6 +253,10 @@ class CRenderer:
         """Expression that replaces an unsigned integer by `new` if it is `seen`, and gives what it was."""
         return f"__sync_val_compare_and_swap({pointer}, {seen}, {new})"
 
+    def peek(self, type: str, pointer: str) -> str:
+        """Expression of an unsigned integer that others may be replacing."""
+        return f"*{pointer}"
+
     def added(self, type: str, pointer: str, value: str) -> str | None:
         """Expression that adds atomically, where the dialect has one for the type; else numbers are exchanged."""
         return f"__sync_fetch_and_add({pointer}, {value})" if ir.is_int(type) else None
@@ -349,7 +353,7 @@ class CRenderer:
                 f"const {u} shift = 8 * ({u})((size_t)p & 3);",
                 f"const {u} mask = {hex((1 << width) - 1)}u << shift;",
             ]
-        lines += [f"{u} now = *word;", f"{u} seen;", "do {", "    seen = now;"]
+        lines += [f"{u} now = {self.peek(word, 'word')};", f"{u} seen;", "do {", "    seen = now;"]
         if narrow:
             held = f"({self.memory[type]})(seen >> shift)"
             lines += [f"    const {self.types[value]} old = {self._from_memory(type, held)};"]

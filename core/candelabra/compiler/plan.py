@@ -124,7 +124,7 @@ class Planner:
 
     def _out_strides(self, shape: Shape, shapes: Sequence[Shape], strides: Sequence[Shape]) -> Shape:
         """Strides of an output: those of an input of its shape where that is dense, in whichever order of dims."""
-        if not self.has_reduction:
+        if not self.has_reduction and self.graph.name != "clone":  # a clone is what makes a tensor contiguous
             for other, steps in zip(shapes, strides, strict=True):
                 if other == shape and (dense := dense_strides(shape, steps)) is not None:
                     return dense

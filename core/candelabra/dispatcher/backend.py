@@ -294,6 +294,14 @@ class Backend(ABC):
         found = self.kernels().get(op)
         return found if found is not None and self.supports(op, (dtype,)) else None
 
+    def compiler_target(self) -> Any:
+        """The compiler's `Target` of its devices. Default: None, it compiles nothing."""
+        return None
+
+    def kernel_source(self, kernel: Any) -> str:
+        """What the device's compiler is given for a kernel of `compiler.ir`. Default: the kernel's own text."""
+        return str(kernel)
+
     def supports(self, op: str, dtypes: Sequence[dtype]) -> bool:
         """Whether kernels of `op` exist for these dtypes. Default: all that the capabilities list."""
         return op not in self.capabilities.reason and all(t in self.capabilities.dtypes for t in dtypes)

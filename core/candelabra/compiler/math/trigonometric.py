@@ -173,10 +173,11 @@ def _far(x: Value, halves: int, moved: bool) -> tuple[Value, Value]:
         turns = turns + quarter if moved else turns
         odd = (turns + quarter) >> 63
         rest = turns << 1
-        # Both halves signed: a conversion of unsigned integers would be several instructions.
-        top = _signed_float(rest + (1 << 31), "f32")
+        # 24 bits, 8 and 32, the last with a sign: a conversion of unsigned integers would be several instructions.
+        top = ((rest + (1 << 31)) >> 32).cast("u32").bitcast("i32")
         last = rest.cast("u32").bitcast("i32").cast("f32")
-        r = (top * 2.0**-32 + last * 2.0**-64) * high
+        part = (top >> 8).cast("f32") * 2.0**-24
+        error = muladd(last, 2.0**-64, (top & 255).cast("f32") * 2.0**-32)
     else:
         turns, more = _turns_double(a)
         if halves == 2:
@@ -188,7 +189,7 @@ def _far(x: Value, halves: int, moved: bool) -> tuple[Value, Value]:
         second = (rest & 0xFFFFFFFF).cast("f64") * 2.0**-63
         part, error = fast_two_sum(first, second)
         part, error = fast_two_sum(part, error + (more >> 11).cast("f64") * 2.0**-116)
-        r = muladd(part, high, muladd(part, PI["f64"][1] / halves, error * high))
+    r = muladd(part, high, muladd(part, PI[x.type][1] / halves, error * high))
     flip = odd.cast(f.unsigned) << (f.width - 1)
     r = r + (x - x)
     return (r if moved else signed_as(r, x.bitcast(f.unsigned) & f.sign)), flip
@@ -255,7 +256,7 @@ def tan(x: Value) -> Value:
     r, flip = _reduced(x, halves=2)
     square = r * r
     sine = muladd(r * square, polynomial(square, SIN_NEAR[r.type]), r)
-    cosine = muladd(square * square, polynomial(square, COS_NEAR[r.type]), muladd(square, -0.5, 1.0))
+    cosine = muladd(square, polynomial(square, (-0.5, *COS_NEAR[r.type])), 1.0)
     odd = flip.ne(0)
     return x.eq(0.0).select(x, odd.select(-cosine, sine) / odd.select(sine, cosine))
 

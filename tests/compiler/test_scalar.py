@@ -27,7 +27,8 @@ MOVES = {"roll", "flip"}  # change places, not elements
 LOOPS = {"gcd", "lcm"}  # `ir.evaluate` takes none
 # Either zero may stand for both, in NumPy as well.
 TIES = {"maximum", "minimum", "fmax", "fmin", "clamp", "relu", "nextafter"}
-ATTRIBUTES = {"cast", "isreal", "polygamma", "frexp", "masked_fill", "where", "clamp", "round"}  # have tests of their own
+# These have tests of their own.
+ATTRIBUTES = {"cast", "isreal", "polygamma", "frexp", "masked_fill", "where", "clamp", "round"}
 
 
 class Plain(XpBackend):

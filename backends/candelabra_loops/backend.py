@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A backend whose kernels are all generated: subclass it with memory, a renderer, and a launcher.
+
+A handle is a `Look` (block, offset, shape, strides, dtype): all views of a tensor look at one block. Pointwise ops,
+reductions and bodies made of both become kernels by the compiler; the other primitives have host functions in this
+package, which launch kernels written in its language. Each kernel is built when it is first called, with
+others that are likely to follow, since building is slow on some devices.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from candelabra import _dtype
+from candelabra._dtype import dtype
+from candelabra._errors import ShapeError
+from candelabra._shape import Shape, basic_index_geometry, contiguous_strides, is_contiguous
+from candelabra.compiler.ir import Kernel, Target
+from candelabra.compiler.plan import Call, Formula
+from candelabra.compiler.trace import UntraceableError
+from candelabra.dispatcher.backend import Backend, Capabilities
+from candelabra.op import ops
+
+from ._kernel import KERNELS
+
+Launch = Callable[[int, Sequence[Any], int], None]
+"""Runs a kernel: number of work items, arguments in order of its parameters ((block, offset) for a buffer, with the
+offset in elements of the buffer's type; a Python number for a number), index of the device."""
+
+MOST_CALLS = 8192
+"""Calls an op's plans are kept for."""
+
+
+class Look:
+    """A handle: what a tensor sees of a block.
+
+    Attributes:
+        block: the device's memory, freed with the last look at it.
+        offset: of the first element; `steps`: strides; both in elements.
+        index: of the device.
+    """
+
+    __slots__ = ("block", "dtype", "index", "offset", "shape", "steps")
+
+    def __init__(self, block: Any, offset: int, shape: Shape, steps: Shape, dtype: np.dtype[Any], index: int) -> None:
+        self.block = block
+        self.offset = offset
+        self.shape = shape
+        self.steps = steps
+        self.dtype = dtype
+        self.index = index
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def is_contiguous(self) -> bool:
+        """Whether elements are in row-major order without gaps."""
+        return is_contiguous(self.shape, self.steps)
+
+
+class LoopsBackend(Backend):
+    """Devices whose kernels come from loop nests.
+
+    Attributes:
+        target: what the compiler knows of them.
+    """
+
+    handle_type = Look
+    target: Target = Target("plain")
+    capabilities = Capabilities()
+
+    # -- owed by a subclass ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def reserve(self, nbytes: int, index: int) -> Any:
+        """A block of memory on device `index`; it is freed when nothing holds it. `nbytes` may be 0."""
+
+    @abstractmethod
+    def upload(self, block: Any, array: np.ndarray[Any, Any]) -> None:
+        """Copies a contiguous array of bytes to the start of a block."""
+
+    @abstractmethod
+    def download(self, block: Any, offset: int, nbytes: int) -> np.ndarray[Any, Any]:
+        """Bytes of a block from `offset`, as a fresh array of uint8, when all work before is done."""
+
+    @abstractmethod
+    def build(self, kernels: Sequence[Kernel]) -> Sequence[Launch]:
+        """Makes kernels ready to run, in one go where that is cheaper."""
+
+    def address(self, block: Any) -> int:
+        """Address of a block. Default: a number that no other block has at this time."""
+        return id(block) << 12
+
+    # -- memory ----------------------------------------------------------------------------------------------------
+
+    def fresh(self, shape: Shape, dtype: np.dtype[Any], index: int) -> Look:
+        """Uninitialized contiguous elements."""
+        block = self.reserve(math.prod(shape) * dtype.itemsize, index)
+        return Look(block, 0, tuple(shape), contiguous_strides(shape), dtype, index)
+
+    def allocate(self, shape: Shape, dtype: dtype, index: int) -> Look:
+        return self.fresh(shape, dtype.numpy, index)
+
+    def from_host(self, array: np.ndarray[Any, Any], index: int) -> Look:
+        made = self.fresh(array.shape, array.dtype, index)
+        if array.size:
+            self.upload(made.block, np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        return made
+
+    def to_host(self, handle: Look) -> np.ndarray[Any, Any]:
+        if not handle.size:
+            return np.empty(handle.shape, handle.dtype)
+        whole = self.contiguous(handle)
+        size = handle.dtype.itemsize
+        found = self.download(whole.block, whole.offset * size, handle.size * size)
+        return found.view(handle.dtype).reshape(handle.shape)
+
+    def strides(self, handle: Look) -> Shape:
+        return handle.steps
+
+    def view(self, handle: Look, shape: Shape, strides: Shape, offset: int) -> Look:
+        return Look(handle.block, handle.offset + offset, tuple(shape), tuple(strides), handle.dtype, handle.index)
+
+    def basic_index(self, handle: Look, key: tuple[Any, ...]) -> Look:
+        return self.view(handle, *basic_index_geometry(handle.shape, handle.steps, key))
+
+    def view_kernels(self) -> Mapping[str, Any]:
+        return {"view_dtype": self.view_dtype}
+
+    def view_dtype(self, handle: Look, dtype: np.dtype[Any]) -> Look:
+        """The same memory as elements of another dtype; the last dim grows or shrinks with the item size."""
+        old, new = handle.dtype.itemsize, dtype.itemsize
+        if old == new:
+            return Look(handle.block, handle.offset, handle.shape, handle.steps, dtype, handle.index)
+        if handle.offset * old % new:
+            raise ShapeError(f"view: memory must hold whole elements, got an offset of {handle.offset} for {dtype}")
+        shape = (*handle.shape[:-1], handle.shape[-1] * old // new)
+        steps = (*[step * old // new for step in handle.steps[:-1]], 1)
+        return Look(handle.block, handle.offset * old // new, shape, steps, dtype, handle.index)
+
+    def contiguous(self, handle: Look) -> Look:
+        """The handle itself where it is contiguous, else a copy that is."""
+        return handle if handle.is_contiguous else self.copy(handle)
+
+    def copy(self, handle: Look) -> Look:
+        made = self.fresh(handle.shape, handle.dtype, handle.index)
+        self.write(made, handle)
+        return made
+
+    def write(self, target: Look, source: Look) -> None:
+        from .moving import copy_into
+
+        copy_into(self, target, source)
+
+    def index_of(self, handle: Look) -> int:
+        return handle.index
+
+    def data_ptr(self, handle: Look) -> int:
+        return self.address(handle.block) + handle.offset * handle.dtype.itemsize
+
+    def storage_nbytes(self, handle: Look) -> int:
+        return int(getattr(handle.block, "nbytes", handle.size * handle.dtype.itemsize))
+
+    # -- kernels ---------------------------------------------------------------------------------------------------
+
+    def compiler_target(self) -> Target:
+        return self.target
+
+    def kernels(self) -> Mapping[str, Any]:
+        return self._table
+
+    @functools.cached_property
+    def _table(self) -> dict[str, Any]:
+        from . import families
+
+        del families  # imported for the kernels they add
+        return {name: self._bound(kernel) for name, kernel in KERNELS.items()}
+
+    def _bound(self, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        """A host function, and what it does in place, of this backend."""
+
+        def bound(*args: Any) -> Any:
+            return kernel(self, *args)
+
+        if hasattr(kernel, "into"):
+            bound.into = functools.partial(kernel.into, self)  # type: ignore[attr-defined]
+        return bound
+
+    def kernel(self, op: str, dtype: dtype) -> Any:
+        if not self.supports(op, (dtype,)):
+            return None
+        found = self._table.get(op)
+        if found is None:
+            found = self._table[op] = Compiled(self, op) if can_compile(op) else None
+        return found
+
+    @functools.cached_property
+    def _launches(self) -> dict[Kernel | str, Launch]:
+        return {}
+
+    def launch(
+        self, kernel: Kernel, count: int, args: Sequence[Any], index: int, beside: Sequence[Kernel] = ()
+    ) -> None:
+        """Runs a kernel; `beside` are built with it if it has to be built."""
+        found = self._launches.get(kernel)
+        if found is None:
+            found = self._ready(kernel, beside)
+        if count:
+            found(count, args, index)
+
+    def _ready(self, kernel: Kernel, beside: Sequence[Kernel]) -> Launch:
+        """The launcher of a kernel not met before: one with the same text may have been."""
+        known = self._launches
+        wanted = {k.key(): k for k in reversed([kernel, *beside])}
+        together = [k for key, k in reversed(wanted.items()) if key not in known]
+        if kernel.key() not in known:
+            for one, ready in zip(together, self.build(together), strict=True):
+                known[one.key()] = known[one] = ready
+        found = known[kernel] = known[kernel.key()]
+        return found
+
+
+def can_compile(op: str) -> bool:
+    """Whether an op is a map or reduction, which needs no kernel of its own."""
+    from candelabra.compiler.nest import REDUCTIONS
+    from candelabra.compiler.scalar import SCALAR
+
+    return op in SCALAR or op in REDUCTIONS
+
+
+class Compiled:
+    """The kernel of an op by its formula."""
+
+    def __init__(self, backend: LoopsBackend, op: str) -> None:
+        self.backend = backend
+        self.op = ops[op]
+        self.formula = Formula(self.op, backend.target)
+        self.calls: dict[Any, Call] = {}
+
+    def __call__(self, *args: Any) -> Any:
+        arrays = [a for a in args if type(a) is Look]
+        operands = self.op.operands
+        key = tuple(
+            (a.shape, a.steps, a.dtype)
+            if type(a) is Look
+            else type(a)
+            if i in operands and a is not None  # a number, which kernels take as a parameter
+            else (type(a), repr(a))
+            for i, a in enumerate(args)
+        )
+        call = self.calls.get(key)
+        if call is None:
+            if len(self.calls) >= MOST_CALLS:
+                self.calls.clear()
+            described = [(a.shape, a.dtype, a.steps) if type(a) is Look else None for a in args]
+            call = self.calls[key] = self.formula.call(described, args)
+        index = arrays[0].index
+        outputs = call.trace.graph.outputs
+        outs = [self.backend.fresh(s, o.dtype, index) for s, o in zip(call.launch.shapes, outputs, strict=True)]
+        for out, steps in zip(outs, call.launch.strides, strict=True):
+            out.steps = steps
+        given: list[Any] = [(a.block, a.offset * (2 if a.dtype.kind == "c" else 1)) for a in (*arrays, *outs)]
+        for value, node in zip(call.numbers(args), call.trace.graph.numbers, strict=True):
+            given += [complex(value).real, complex(value).imag] if node.dtype.kind == "c" else [value]
+        self.backend.launch(call.launch.kernel, call.launch.count, [*given, *call.launch.integers], index)
+        return tuple(outs) if call.trace.is_tuple else outs[0]
+
+
+__all__ = ["Compiled", "Launch", "Look", "LoopsBackend", "UntraceableError", "_dtype"]

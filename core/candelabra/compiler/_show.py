@@ -46,7 +46,9 @@ def show(function: Any, *args: Any, **kwargs: Any) -> str:
     try:
         call = Formula(op, target).call(arrays, handles)
     except UntraceableError as error:
-        raise ArgumentError(f"show: {op.name} must be maps and reductions over one set of axes, got: {error}") from error
+        raise ArgumentError(
+            f"show: {op.name} must be maps and reductions over one set of axes, got: {error}"
+        ) from error
     launches = [launch for launch in (call.launch.first, call.launch) if launch is not None]
     kernels = "\n".join(str(launch.kernel) for launch in launches)
     sources = "\n".join(backend.kernel_source(launch.kernel) for launch in launches)

@@ -245,6 +245,18 @@ class CRenderer:
         """Statement that stores an element."""
         return f"{pointer}[{index}] = {self._to_memory(type, value)};"
 
+    def load_vector(self, type: str, space: str, pointer: str, index: str) -> str:
+        """Expression of several neighbours."""
+        raise CompileError(f"renderer {self.name!r}: has no vectors, got one of {type}")
+
+    def store_vector(self, type: str, space: str, pointer: str, index: str, value: str) -> str:
+        """Statement that stores several neighbours."""
+        raise CompileError(f"renderer {self.name!r}: has no vectors, got one of {type}")
+
+    def splat(self, type: str, value: str) -> str:
+        """Expression of one number several times."""
+        return f"({self.types[type]})({value})"
+
     def atomic_add(self, type: str, space: str, pointer: str, index: str, value: str) -> str:
         """Statement that adds to an element other work items add to as well."""
         return f"cb_atomic_add_{type}_{space}(&{pointer}[{index}], {value});"
@@ -458,6 +470,10 @@ class _Function:
         match v.op:
             case "load":
                 return d.load(v.data.type, v.data.space, self.name(v.data), *args)
+            case "vector":
+                return d.load_vector(v.type, v.data.space, self.name(v.data), *args)
+            case "splat":
+                return d.splat(v.type, *args)
             case "get":
                 return self.name(v.data)
             case "select":
@@ -475,7 +491,9 @@ class _Function:
         match item:
             case ir.Store():
                 b = item.buffer
-                yield d.store(b.type, b.space, self.name(b), self(item.index), self(item.value))
+                one = item.value.type == ir.value_type(b.type)
+                put, type = (d.store, b.type) if one else (d.store_vector, item.value.type)
+                yield put(type, b.space, self.name(b), self(item.index), self(item.value))
             case ir.AtomicAdd():
                 b = item.buffer
                 yield d.atomic_add(b.type, b.space, self.name(b), self(item.index), self(item.value))

@@ -20,6 +20,9 @@ What each op means, for renderers. Integers wrap around; `idiv` and `irem` trunc
 divisor or a quotient that does not fit. Shifts are by less than the width, `shr` by the sign of the type. Comparisons with
 nan are false but for `ne`. `cast`: float to integer truncates and is given only what fits; to `b1` is `!= 0`. `rint` rounds
 half to even. Float arithmetic is IEEE 754 without contraction; only sums marked `reassoc` may be reordered.
+
+Where a target has `vectors`, `f32x16` is a value of 16 neighbours: they are loaded, stored and made of one number by
+`splat`, added, multiplied and given to `fma`, each for itself, and that is all.
 """
 
 from __future__ import annotations
@@ -48,12 +51,14 @@ NUMPY = {
 UNARY = frozenset(("neg", "abs", "not", "sqrt", "floor", "ceil", "trunc", "rint"))
 BINARY = frozenset(("add", "sub", "mul", "div", "idiv", "irem", "and", "or", "xor", "shl", "shr", "copysign"))
 COMPARE = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
-OTHER = frozenset(("const", "param", "index", "load", "get", "select", "fma", "cast", "bitcast", "call"))
+OTHER = frozenset(
+    ("const", "param", "index", "load", "vector", "splat", "get", "select", "fma", "cast", "bitcast", "call")
+)
 
 
 def is_float(type: str) -> bool:
-    """True for f32 and f64, and the two types of memory."""
-    return type in ("f32", "f64", "f16", "bf16")
+    """True for f32 and f64, several of them, and the two types of memory."""
+    return type in ("f32", "f64", "f16", "bf16") or "x" in type
 
 
 def is_signed(type: str) -> bool:
@@ -251,6 +256,11 @@ def fma(x: Value, y: Any, z: Any) -> Value:
     return x.b.make("fma", (x, x.like(y), x.like(z)), x.type)
 
 
+def splat(x: Value, n: int) -> Value:
+    """A number `n` times, as one value."""
+    return x.b.make("splat", (x,), f"{x.type}x{n}")
+
+
 def x_two(op: str, x: Value, y: Any) -> Value:
     """A binary op by name."""
     return x._two(op, y)
@@ -285,7 +295,9 @@ class Target:
         doubles: float64 is computed.
         group: work items of one group that share memory and meet at barriers, a power of two; 1 where they do not.
         parts: parts that one long line is reduced in; it does not depend on threads, as results must not.
+        general: elements below which one kernel serves all layouts, for devices that take long to build kernels.
         width_bytes: of a vector register, or of the widest load worth making.
+        vectors: there are values of several neighbours, up to 16.
     """
 
     name: str
@@ -295,7 +307,9 @@ class Target:
     doubles: bool = True
     group: int = 1
     parts: int = 16
+    general: int = 0
     width_bytes: int = 16
+    vectors: bool = False
 
 
 PLAIN = Target("plain")
@@ -317,14 +331,19 @@ class Buffer:
         index = self.b.position(index)
         return self.b.make("load", (index,), value_type(self.type), self, pure=not self.written)
 
+    def vector(self, index: Any, n: int) -> Value:
+        """Loads `n` neighbours from an index on as one value; only of types that are values, where there are vectors."""
+        index = self.b.position(index)
+        return self.b.make("vector", (index,), f"{self.type}x{n}", self, pure=not self.written)
+
     def __setitem__(self, index: Any, value: Any) -> None:
-        """Stores an element."""
+        """Stores an element, or several neighbours."""
         if not self.written:
             raise TypeError(f"kernel: buffer {self.name} is read only")
         index, wanted = self.b.position(index), value_type(self.type)
         if not isinstance(value, Value):
             value = self.b.const(value, wanted)
-        if value.type != wanted:
+        if value.type != wanted and not value.type.startswith(f"{wanted}x"):
             raise TypeError(f"kernel: buffer {self.name} holds {self.type}, got a value of {value.type}")
         self.b.block.items.append(Store(self, index, value))
 

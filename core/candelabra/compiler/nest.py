@@ -36,7 +36,21 @@ BLOCK = 1024
 
 HEAVY = frozenset(
     (
-        *("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "logaddexp", "pow", "sigmoid", "erf", "erfc", "erfinv"),
+        *(
+            "exp",
+            "exp2",
+            "expm1",
+            "log",
+            "log2",
+            "log10",
+            "log1p",
+            "logaddexp",
+            "pow",
+            "sigmoid",
+            "erf",
+            "erfc",
+            "erfinv",
+        ),
         *("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
         *("lgamma", "digamma"),
     )

@@ -23,6 +23,9 @@ from .nest import SQUARE, TILE, Arrangement, kernel_of
 from .scalar import SCALAR
 from .trace import Trace, is_parameter, trace_body, trace_map
 
+RANKS = (4, 8, 16, 32)
+"""Loops of kernels that are made for any layout of few elements."""
+
 LONG = 1 << 15
 """Elements from which a line is reduced in parts."""
 
@@ -108,8 +111,9 @@ class Planner:
         plan = _Loops(*_together(kept, len(all_shapes)), *_together(over, len(all_shapes)))
         if self.is_splittable and plan.is_one_long_line(self.target.parts):
             return self._in_parts(shapes, strides, out_shapes)
-        form = self._form(plan, inputs)
-        return self._launch(plan, form, tuple(out_shapes), tuple(out_strides))
+        is_general = plan.turns < self.target.general
+        form = plan.padded() if is_general else self._form(plan, inputs)
+        return self._launch(plan, form, tuple(out_shapes), tuple(out_strides), is_general)
 
     def _in_parts(self, shapes: Sequence[Shape], strides: Sequence[Shape], out_shapes: Sequence[Shape]) -> Launch:
         """Two launches: reductions of parts, and of their results."""
@@ -145,12 +149,14 @@ class Planner:
         plan.over, plan.over_steps = [plan.kept.pop()], [[s.pop()] for s in plan.kept_steps]
         return "rows"
 
-    def _launch(self, plan: _Loops, form: str, shapes: tuple[Shape, ...], strides: tuple[Shape, ...]) -> Launch:
+    def _launch(
+        self, plan: _Loops, form: str, shapes: tuple[Shape, ...], strides: tuple[Shape, ...], is_general: bool
+    ) -> Launch:
         if not plan.kept and not plan.over:
             plan.kept, plan.kept_steps = [1], [[0] for _ in plan.kept_steps]
         outer = form == "columns" or not plan.over
         fastest = [s[-1] for s in (plan.kept_steps if outer else plan.over_steps)]
-        names = tuple(str(s) if s in (0, 1) else "s" for s in fastest)
+        names = tuple(str(s) if s in (0, 1) and not is_general else "s" for s in fastest)
         arrangement = Arrangement(len(plan.kept), len(plan.over), names, form, self.is_part)
         kernel = self.kernels.get(arrangement)
         if kernel is None:
@@ -162,8 +168,8 @@ class Planner:
             both = [*mine, *within]
             fixed = len(mine) - 1 if outer else len(both) - 1
             integers += [s for d, s in enumerate(both) if d != fixed or name == "s"]
-        elements = math.prod(plan.kept) * math.prod(plan.over)
-        return Launch(kernel, plan.items(form), tuple(integers), shapes, strides, elements, tuple(self.graph.outputs))
+        outputs = tuple(self.graph.outputs)
+        return Launch(kernel, plan.items(form), tuple(integers), shapes, strides, plan.turns, outputs)
 
 
 @dataclass
@@ -174,6 +180,21 @@ class _Loops:
     kept_steps: list[list[int]]
     over: list[int]
     over_steps: list[list[int]]
+
+    @property
+    def turns(self) -> int:
+        """Turns of the innermost loop in all."""
+        return math.prod(self.kept) * math.prod(self.over)
+
+    def padded(self) -> str:
+        """Adds loops of one turn, so that few kernels do for all calls; gives the form they take."""
+        for sizes, steps in ((self.kept, self.kept_steps), (self.over, self.over_steps)):
+            rank = next(r for r in RANKS if r >= len(sizes)) if sizes or sizes is self.kept else 0
+            more = rank - len(sizes)
+            sizes[:0] = [1] * more
+            for line in steps:
+                line[:0] = [0] * more
+        return "rows"
 
     def is_one_long_line(self, parts: int) -> bool:
         """Whether there is little to keep and much to reduce, so that work items would be too few."""

@@ -300,8 +300,6 @@ def _reduced(kind: str, args: tuple[Any, ...]) -> Traced:
     kept = [d for d in range(ndim) if d not in dims]
     axes = tuple(None if d in dims else input.node.axes[d] for d in range(ndim) if keepdim or d in kept)
     shape = tuple(1 if d in dims else input.shape[d] for d in range(ndim) if keepdim or d in kept)
-    if any(size == 0 for size in input.shape):
-        raise UntraceableError("trace: nothing to reduce")
     return Traced(Node("reduce", kind, (input.node,), dtype.numpy, axes, over), shape)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import _dtype
-from .._config import grad_enabled
+from .._config import get_default_dtype, grad_enabled
 from .._errors import CallError, DTypeError, ShapeError
 from ..op import op, rules
 from ..op._checked import checked
@@ -213,8 +213,9 @@ def angle(input: Tensor) -> Tensor:
         return input.imag.atan2(input.real)
     from .comparison import where
 
-    turned = where(input < 0, math.pi, where(input.isnan(), math.nan, 0.0))
-    return turned.to(input._kind.dtype) if input._kind.dtype.is_floating_point else turned
+    dtype = input._kind.dtype if input._kind.dtype.is_floating_point else get_default_dtype()
+    turned = (input < 0).to(dtype) * math.pi
+    return where(input.isnan(), math.nan, turned)
 
 
 def _angle_grad(grad: Tensor, input: Tensor) -> Tensor:

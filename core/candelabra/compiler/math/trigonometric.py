@@ -14,6 +14,7 @@ from .. import ir
 from ..ir import Value
 from ._tools import (
     ByType,
+    at_least,
     at_most,
     fast_two_sum,
     form,
@@ -159,11 +160,6 @@ def _turns_double(a: Value) -> tuple[Value, Value]:
     return (d0 << 32) | d1, (d2 << 32) | d3
 
 
-def _signed_float(x: Value, type: str) -> Value:
-    """A u64's upper 32 bits, with sign, as a float."""
-    return (x >> 32).cast("u32").bitcast("i32").cast(type)
-
-
 def _far(x: Value, halves: int, moved: bool) -> tuple[Value, Value]:
     """`_reduced` for arguments from 2^13 (f32), 2^20 (f64) on; nan for infinities and nan."""
     a, f = ir.fabs(x), form(x)
@@ -185,7 +181,7 @@ def _far(x: Value, halves: int, moved: bool) -> tuple[Value, Value]:
         turns = turns + quarter if moved else turns
         odd = (turns + quarter) >> 63
         rest = turns - (odd << 63)
-        first = _signed_float(rest, "f64") * 2.0**-31
+        first = (rest >> 32).cast("u32").bitcast("i32").cast("f64") * 2.0**-31
         second = (rest & 0xFFFFFFFF).cast("f64") * 2.0**-63
         part, error = fast_two_sum(first, second)
         part, error = fast_two_sum(part, error + (more >> 11).cast("f64") * 2.0**-116)
@@ -230,24 +226,23 @@ def sine_within(r: Value) -> Value:
     return muladd(r * square, polynomial(square, SIN[r.type]), r)
 
 
-def _sine(r: Value) -> Value:
-    """`sine_within` with half a unit more of error, which keeps -0.0."""
-    square = r * r
-    return r * muladd(square, polynomial(square, SIN[r.type]), 1.0)
+def _bounded(value: Value) -> Value:
+    """A sine without the roundoff that may take it past 1."""
+    return at_most(at_least(value, -1.0), 1.0)
 
 
 @function
 def sin(x: Value) -> Value:
     """Sine; nan at infinity."""
     r, flip = _reduced(x)
-    return signed_as(_sine(r), flip)
+    return x.eq(0.0).select(x, signed_as(_bounded(sine_within(r)), flip))
 
 
 @function
 def cos(x: Value) -> Value:
     """Cosine; nan at infinity."""
     r, flip = _reduced(x, moved=True)
-    return signed_as(_sine(r), flip)
+    return signed_as(_bounded(sine_within(r)), flip)
 
 
 @function

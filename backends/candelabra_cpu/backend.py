@@ -46,7 +46,6 @@ class CPUBackend(XpBackend):
         return {}
 
     def _choose(self, op: str, dtype: dtype) -> Kernel | None:
-        memory.install()  # in this thread, before its first kernel
         small = super().kernel(op, dtype)
         record = ops.get(op)
         if (
@@ -57,13 +56,24 @@ class CPUBackend(XpBackend):
             or not self.supports(op, (dtype,))
         ):
             return small
-        return choice.choose(op, small, functools.partial(run_body, record, self), memory.empty)
+        return choice.choose(op, small, functools.partial(run_body, record, self))
+
+    def compiler_target(self) -> Any:
+        from .compile import target
+
+        return target()
+
+    def kernel_source(self, kernel: Any) -> str:
+        from . import llvm, native
+
+        return llvm.render(kernel, native.converts_half())
 
     def view_kernels(self) -> Mapping[str, Kernel]:
         return VIEWS
 
     def from_host(self, array: np.ndarray[Any, Any], index: int) -> np.ndarray[Any, Any]:
-        memory.install()
+        if array.nbytes >= memory.LARGE:
+            memory.install()
         return np.array(array, order="C")
 
     def allocate(self, shape: tuple[int, ...], dtype: dtype, index: int) -> np.ndarray[Any, Any]:

@@ -99,7 +99,7 @@ def can_compile(op: str) -> bool:
     return record.is_pointwise or op in REDUCTIONS or (record.body is not None and record.shape is not None)
 
 
-def choose(op: str, small: Callable[..., Any] | None, body: Callable[..., Any], empty: Callable[..., Any]) -> Any:
+def choose(op: str, small: Callable[..., Any] | None, body: Callable[..., Any]) -> Any:
     """A kernel that picks by size.
 
     Args:
@@ -107,7 +107,7 @@ def choose(op: str, small: Callable[..., Any] | None, body: Callable[..., Any], 
         body: runs the op's body on arrays, for where there is no kernel.
     """
     least = threshold(op)
-    big = _Late(op, small or body, empty)
+    big = _Late(op, small or body)
     small = small or body
     operands = ops[op].operands
     if len(ops[op].kernel_params) == 1:
@@ -154,7 +154,7 @@ def with_into(kernel: Any, big: Any, least: int) -> Any:
     """Lets a kernel of one result write over its first operand, where there is much to write."""
 
     def into(*args: Any) -> None:
-        result = big.into((args[0],), *args)
+        result = big.call_into((args[0],), *args)
         if result is not args[0]:  # computed by other means
             args[0][...] = result
 
@@ -173,9 +173,9 @@ class _Late:
     def __call__(self, *args: Any) -> Any:
         return (self.compiled or self.load())(*args)
 
-    def into(self, outs: Any, *args: Any) -> Any:
-        """As `Compiled.into`."""
-        return (self.compiled or self.load()).into(outs, *args)
+    def call_into(self, outs: Any, *args: Any) -> Any:
+        """As `Compiled.call_into`."""
+        return (self.compiled or self.load()).call_into(outs, *args)
 
     def load(self) -> Any:
         """The compiled kernel."""

@@ -55,9 +55,18 @@ class HostLoops(LoopsBackend):
 
 
 def run(kernel: Any, count: int, args: Sequence[Any], index: int) -> None:
-    """Runs a compiled kernel; buffers are (block, offset in elements of the buffer's type)."""
-    given = [address(a[0]) + a[1] * size if type(a) is tuple else a for a, size in zip(args, kernel.sizes, strict=True)]
-    kernel.run(given, count)
+    """Runs a compiled kernel; buffers are (block, offset in elements of the buffer's type).
+
+    An item's work, which decides how many threads take part, is guessed from the largest block.
+    """
+    given, most = [], 0
+    for a, size in zip(args, kernel.sizes, strict=True):
+        if type(a) is tuple:
+            given.append(address(a[0]) + a[1] * size)
+            most = max(most, a[0].nbytes // size)
+        else:
+            given.append(a)
+    kernel.run(given, count, most // count)
 
 
 def look(array: Array) -> Look:

@@ -21,20 +21,19 @@ from candelabra import _dtype
 from candelabra._dtype import dtype
 from candelabra._errors import ShapeError
 from candelabra._shape import Shape, basic_index_geometry, contiguous_strides, is_contiguous
+from candelabra.compiler.compiled import CompiledOp, Spec, no_formula
 from candelabra.compiler.ir import Kernel, Target
-from candelabra.compiler.plan import Call, Formula
+from candelabra.compiler.plan import Launch as Plan
 from candelabra.compiler.trace import UntraceableError
+from candelabra.dispatcher._dispatch import run_body
 from candelabra.dispatcher.backend import Backend, Capabilities
-from candelabra.op import ops
+from candelabra.op import Op, ops
 
 from ._kernel import KERNELS
 
 Launch = Callable[[int, Sequence[Any], int], None]
 """Runs a kernel: number of work items, arguments in order of its parameters ((block, offset) for a buffer, with the
 offset in elements of the buffer's type; a Python number for a number), index of the device."""
-
-MOST_CALLS = 8192
-"""Calls an op's plans are kept for."""
 
 
 class Look:
@@ -95,6 +94,10 @@ class LoopsBackend(Backend):
     @abstractmethod
     def build(self, kernels: Sequence[Kernel]) -> Sequence[Launch]:
         """Makes kernels ready to run, in one go where that is cheaper."""
+
+    def may_wait(self, index: int) -> bool:
+        """Whether the host may wait for the device now. Default: always; not while its work is recorded for later."""
+        return True
 
     def address(self, block: Any) -> int:
         """Address of a block. Default: a number that no other block has at this time."""
@@ -200,7 +203,11 @@ class LoopsBackend(Backend):
             return None
         found = self._table.get(op)
         if found is None:
-            found = self._table[op] = Compiled(self, op) if can_compile(op) else None
+            if can_compile(op):
+                found = Compiled(self, op)
+            elif ops[op].body is not None and ops[op].shape is not None:
+                found = Fused(self, op)
+            self._table[op] = found
         return found
 
     @functools.cached_property
@@ -237,42 +244,59 @@ def can_compile(op: str) -> bool:
     return op in SCALAR or op in REDUCTIONS
 
 
-class Compiled:
-    """The kernel of an op by its formula."""
+class Compiled(CompiledOp):
+    """The kernel of an op by its formula, on looks."""
+
+    handle_type = Look
+
+    def __init__(self, backend: LoopsBackend, op: str | Op, other: Callable[..., Any] = no_formula) -> None:
+        super().__init__(op, backend.target, other)
+        self.backend = backend
+        if self.op.is_pointwise and self.op.operands and self.op.operands[0] == 0:
+            self.into = self.over_first
+
+    def over_first(self, *args: Any) -> None:
+        """Writes the result over the first operand, as `Backend.kernels` says of `into`."""
+        result = self.call_into((args[0],), *args)
+        if result is not args[0]:  # computed by other means
+            self.backend.write(args[0], result)
+
+    def layout(self, handle: Look) -> Any:
+        return handle.shape, handle.steps, handle.dtype
+
+    def strides(self, handle: Look) -> Shape:
+        return handle.steps
+
+    def fresh(self, spec: Spec, like: Look) -> Look:
+        shape, dtype, steps = spec
+        made = self.backend.fresh(shape, dtype, like.index)
+        if steps is not None:
+            made.steps = steps
+        return made
+
+    def runner(self, launch: Plan) -> Callable[[Sequence[Any], Any], None]:
+        backend, kernel, count = self.backend, launch.kernel, launch.count
+
+        def run(args: Sequence[Any], like: Look) -> None:
+            given = [
+                (a.block, a.offset * 2 if a.dtype.kind == "c" else a.offset) if type(a) is Look else a for a in args
+            ]
+            backend.launch(kernel, count, given, like.index)
+
+        return run
+
+
+class Fused:
+    """The kernel of an op with a body: fused where there is much to compute, op by op where building takes longer."""
 
     def __init__(self, backend: LoopsBackend, op: str) -> None:
-        self.backend = backend
-        self.op = ops[op]
-        self.formula = Formula(self.op, backend.target)
-        self.calls: dict[Any, Call] = {}
+        self.by_parts = functools.partial(run_body, ops[op], backend)
+        self.fused = Compiled(backend, op, self.by_parts)
+        self.least = backend.target.general
 
     def __call__(self, *args: Any) -> Any:
-        arrays = [a for a in args if type(a) is Look]
-        operands = self.op.operands
-        key = tuple(
-            (a.shape, a.steps, a.dtype)
-            if type(a) is Look
-            else type(a)
-            if i in operands and a is not None  # a number, which kernels take as a parameter
-            else (type(a), repr(a))
-            for i, a in enumerate(args)
-        )
-        call = self.calls.get(key)
-        if call is None:
-            if len(self.calls) >= MOST_CALLS:
-                self.calls.clear()
-            described = [(a.shape, a.dtype, a.steps) if type(a) is Look else None for a in args]
-            call = self.calls[key] = self.formula.call(described, args)
-        index = arrays[0].index
-        outputs = call.trace.graph.outputs
-        outs = [self.backend.fresh(s, o.dtype, index) for s, o in zip(call.launch.shapes, outputs, strict=True)]
-        for out, steps in zip(outs, call.launch.strides, strict=True):
-            out.steps = steps
-        given: list[Any] = [(a.block, a.offset * (2 if a.dtype.kind == "c" else 1)) for a in (*arrays, *outs)]
-        for value, node in zip(call.numbers(args), call.trace.graph.numbers, strict=True):
-            given += [complex(value).real, complex(value).imag] if node.dtype.kind == "c" else [value]
-        self.backend.launch(call.launch.kernel, call.launch.count, [*given, *call.launch.integers], index)
-        return tuple(outs) if call.trace.is_tuple else outs[0]
+        much = any(type(a) is Look and a.size >= self.least for a in args)
+        return (self.fused if much else self.by_parts)(*args)
 
 
 __all__ = ["Compiled", "Launch", "Look", "LoopsBackend", "UntraceableError", "_dtype"]

@@ -1,148 +1,128 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Convolutions and their gradients."""
+"""Convolutions and their gradients: matrix products over columns where that pays, else by definition."""
 
 from __future__ import annotations
 
-import functools
-import operator
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from candelabra._shape import Shape, window_count
-from candelabra.compiler.ir import Builder, Kernel, Target, Value
-from candelabra.compiler.nest import load, store
+from candelabra._shape import Shape, contiguous_strides, window_count
+from candelabra.compiler.ir import Target
 
+from . import panels
 from ._kernel import kernel
 from .backend import Look
-from .elements import (
-    Register,
-    buffer,
-    chosen,
-    computed_in,
-    converted,
-    number,
-    parts,
-    places_of,
-    plus,
-    short_name,
-    summed_in,
-    with_product,
-)
-from .places import given
-from .windows import Windows, over, product, window_integers, windows
+from .columns import back_kernel, panels_kernel, turned_kernel
+from .direct import direct_input_grad_kernel, direct_kernel, direct_weight_grad_kernel, run
+from .elements import SHORT
+from .places import given, seen
+from .plain import Product, cast, summed
+from .windows import window_integers
 
-# -- one result after the other ------------------------------------------------------------------------------------------
+CHUNK = 1 << 20
+"""Elements of the columns held at once, of one image at least: they stay in the last cache level."""
+
+LEAST = 1 << 15
+"""Products from which columns pay."""
+
+FEWEST = 4
+"""Channels, of results or of the input, of a group below which they do not."""
 
 
-def _sizes(dims: Sequence[Windows]) -> tuple[Value, Value, Value]:
-    """(elements, windows, elements of the kernel)"""
-    return product([d.size for d in dims]), product([d.count for d in dims]), product([d.kernel for d in dims])
+def _pays(dtype: np.dtype[Any], outs: int, channels: int, others: int, target: Target) -> bool:
+    """Whether a convolution with so many channels of results and of the input in a group is made by columns."""
+    is_known = target.rows and dtype.name in ("float32", "float64")
+    return is_known and outs >= FEWEST and outs * channels * others >= LEAST
 
 
-def _inside(sizes: Sequence[Value], at: Sequence[Value]) -> Value:
-    """A place in sizes as one number."""
-    return (at[0] * sizes[1] + at[1]) * sizes[2] + at[2]
+def _chunks(images: int, each: int) -> Iterator[tuple[int, int]]:
+    """(first image, number of images) of each chunk."""
+    step = max(1, CHUNK // max(each, 1))
+    return ((i, min(step, images - i)) for i in range(0, images, step))
 
 
-def _padded(x: Any, base: Value, dims: Sequence[Windows], at: Sequence[Value], dtype: np.dtype[Any]) -> Any:
-    """The element at a place, or the zero of the padding: a product with it is nan where the factor is not finite."""
-    found = functools.reduce(operator.and_, [(i >= 0) & (i < d.size) for i, d in zip(at, dims, strict=True)])
-    here = base + found.select(_inside([d.size for d in dims], at), 0)
-    return chosen(found, load(x, here, dtype), number(x.b, 0, computed_in(dtype)))
+def _forward(
+    backend: Any, x: Look, weight: Look, bias: Look | None, out: Look, groups: int, integers: Sequence[int]
+) -> None:
+    """Products of the weight, (groups, outs, channels, taps) and contiguous, with columns of each image."""
+    images, rows, m = x.shape[0], weight.size // (groups * (out.shape[1] // groups)), math.prod(out.shape[2:])
+    outs, channels, wide = out.shape[1] // groups, x.shape[1] // groups, panels.tile(x.dtype, backend.target)[1]
+    count = -(-m // wide)
+    made = panels_kernel(x.dtype, wide, backend.target)
+    for first, n in _chunks(images, groups * rows * m):
+        packed = backend.fresh((n, groups, count, rows, wide), x.dtype, x.index)
+        source = seen(x, (n, *x.shape[1:]), x.steps, first * x.steps[0])
+        args = [given(source), given(packed), n, groups, channels, *integers]
+        beside = (panels.panel_kernel(x.dtype, backend.target),)
+        backend.launch(made, n * groups * count * channels, args, x.index, beside)
+        steps = [packed.steps[0], packed.steps[1], wide, packed.steps[2]]
+        p = Product((n, groups), outs, m, rows, weight, packed, (0, outs * rows, rows, 1), ())
+        into = seen(out, (n * math.prod(out.shape[1:]),), (1,), first * out.steps[0])
+        panels.by_panels(backend, p, packed, steps, into, bias, ())
 
 
-@functools.lru_cache(maxsize=32)
-def direct_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
-    """A work item is one result: its window's elements times the kernel's, for all channels of its group."""
-    b = Builder(f"convolution_{short_name(dtype)}", target)
-    x, weight, bias = (buffer(b, name, dtype) for name in ("x", "weight", "bias"))
-    out = buffer(b, "out", dtype, True)
-    images, outs, channels, groups, has_bias = (b.size(s) for s in ("images", "outs", "channels", "groups", "has_bias"))
-    dims = windows(b)
-    elements, _, taps = _sizes(dims)
-    inside = computed_in(dtype)
-    with b.work(images * outs * product([d.count for d in dims])) as item:
-        image, o, *at = places_of(item, [images, outs, *(d.count for d in dims)])
-        starts = [d.start(i) for d, i in zip(dims, at, strict=True)]
-        group = o.idiv(outs.idiv(groups))
-        total = Register(b, number(b, 0, inside))
-        with b.loop(channels) as c:
-            base = ((image * groups + group) * channels + c) * elements
-            kernel_at = (o * channels + c) * taps
-            with over(b, [(b.const(0, "i64"), d.kernel) for d in dims]) as t:
-                place = [s + i * d.dilation for s, i, d in zip(starts, t, dims, strict=True)]
-                value = _padded(x, base, dims, place, dtype)
-                factor = load(weight, kernel_at + _inside([d.kernel for d in dims], t), dtype)
-                total.set(with_product(total.get(), value, factor, target))
-        with b.when(has_bias.ne(0)):
-            total.set(plus(total.get(), load(bias, o, dtype)))
-        store(out, item, total.get(), dtype)
-    return b.finish()
+def _flipped(backend: Any, weight: Look, groups: int) -> Look:
+    """Weights (groups, outs, channels, *kernel) with outs and channels exchanged and the kernel reversed, contiguous."""
+    outs, channels, *sizes = weight.shape
+    each = outs // groups
+    own, channel, *steps = contiguous_strides(weight.shape)
+    last = sum((n - 1) * s for n, s in zip(sizes, steps, strict=True))
+    turned = (groups, channels, each, *sizes)
+    found: Look = backend.copy(seen(weight, turned, (own * each, channel, own, *(-s for s in steps)), last))
+    return found
 
 
-@functools.lru_cache(maxsize=32)
-def direct_input_grad_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
-    """A work item is one element of the input: gradients of the windows that see it times the kernel's elements."""
-    b = Builder(f"convolution_input_grad_{short_name(dtype)}", target)
-    grad, weight, out = buffer(b, "grad", dtype), buffer(b, "weight", dtype), buffer(b, "out", dtype, True)
-    images, outs, channels, groups = (b.size(s) for s in ("images", "outs", "channels", "groups"))
-    dims = windows(b)
-    _, counts, taps = _sizes(dims)
-    with b.work(images * groups * channels * product([d.size for d in dims])) as item:
-        image, group, c, *at = places_of(item, [images, groups, channels, *(d.size for d in dims)])
-        each = outs.idiv(groups)
-        total = Register(b, number(b, 0, computed_in(dtype)))
-        with over(b, [(b.const(0, "i64"), d.kernel) for d in dims]) as t:
-            ahead = [i + d.padding - k * d.dilation for i, k, d in zip(at, t, dims, strict=True)]
-            windows_at = [a.idiv(d.stride) for a, d in zip(ahead, dims, strict=True)]
-            seen = b.const(True, "b1")
-            for a, w, d in zip(ahead, windows_at, dims, strict=True):
-                seen = seen & (a >= 0) & (w * d.stride).eq(a) & (w < d.count)
-            with b.when(seen), b.loop((group + 1) * each, group * each) as o:
-                value = load(grad, (image * outs + o) * counts + _inside([d.count for d in dims], windows_at), dtype)
-                factor = load(weight, (o * channels + c) * taps + _inside([d.kernel for d in dims], t), dtype)
-                total.set(with_product(total.get(), value, factor, target))
-        store(out, item, total.get(), dtype)
-    return b.finish()
+def _spread_back(backend: Any, grad: Look, weight: Look, out: Look, groups: int, integers: Sequence[int]) -> None:
+    """Products of the weight's transpose with gradients, added where the windows lie."""
+    images, outs, m = grad.shape[0], grad.shape[1] // groups, math.prod(grad.shape[2:])
+    rows = weight.size // (groups * outs)
+    for first, n in _chunks(images, groups * rows * m):
+        columns = backend.fresh((n * groups * rows * m,), grad.dtype, grad.index)
+        source = seen(grad, (), (), first * grad.steps[0])
+        steps = (grad.steps[0], outs * m, m, 1)
+        p = Product((n, groups), rows, m, outs, weight, source, (0, outs * rows, 1, rows), steps)
+        panels.multiply(backend, p, columns)
+        into = seen(out, (), (), first * out.steps[0])
+        planes = n * out.shape[1]
+        made = back_kernel(grad.dtype, backend.target)
+        backend.launch(made, planes, [given(columns), given(into), planes, *integers], grad.index)
 
 
-@functools.lru_cache(maxsize=32)
-def direct_weight_grad_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
-    """A work item is one element of the kernel: gradients times what it has seen, over all windows and images."""
-    b = Builder(f"convolution_weight_grad_{short_name(dtype)}", target)
-    grad, x, out = buffer(b, "grad", dtype), buffer(b, "x", dtype), buffer(b, "out", dtype, True)
-    images, outs, channels, groups = (b.size(s) for s in ("images", "outs", "channels", "groups"))
-    dims = windows(b)
-    elements, counts, _ = _sizes(dims)
-    wide = summed_in(dtype, target)
-    with b.work(outs * channels * product([d.kernel for d in dims])) as item:
-        o, c, *tap = places_of(item, [outs, channels, *(d.kernel for d in dims)])
-        group = o.idiv(outs.idiv(groups))
-        total = Register(b, number(b, 0, wide))
-        with b.loop(images) as image:
-            base = ((image * groups + group) * channels + c) * elements
-            grad_at = (image * outs + o) * counts
-            with over(b, [(b.const(0, "i64"), d.count) for d in dims]) as w:
-                place = [d.start(i) + k * d.dilation for i, k, d in zip(w, tap, dims, strict=True)]
-                value = converted(_padded(x, base, dims, place, dtype), wide)
-                factor = converted(load(grad, grad_at + _inside([d.count for d in dims], w), dtype), wide)
-                total.set(with_product(total.get(), value, factor, target))
-        store(out, item, converted(total.get(), computed_in(dtype)), dtype)
-    return b.finish()
+def _weight_grad(backend: Any, grad: Look, x: Look, out: Look, groups: int, integers: Sequence[int]) -> None:
+    """Products of gradients with columns turned, over the windows of all images."""
+    images, outs, m = grad.shape[0], grad.shape[1], math.prod(grad.shape[2:])
+    channels = x.shape[1] // groups
+    rows, wide = math.prod(out.shape[1:]), panels.tile(x.dtype, backend.target)[1]
+    count = -(-rows // wide)
+    chunks = list(_chunks(images, groups * rows * m))
+    totals = backend.fresh((len(chunks), out.size), x.dtype, x.index) if len(chunks) > 1 else out
+    made = turned_kernel(x.dtype, wide, backend.target)
+    beside = (panels.panel_kernel(x.dtype, backend.target),)
+    for number, (first, n) in enumerate(chunks):
+        packed = backend.fresh((groups, count, n * m, wide), x.dtype, x.index)
+        source = seen(x, (), (), first * x.steps[0])
+        args = [given(source), given(packed), n, groups, channels, *integers]
+        backend.launch(made, groups * count * n * _first_count(integers), args, x.index, beside)
+        left = backend.contiguous(seen(grad, (outs, n, m), (m, grad.steps[0], 1), first * grad.steps[0]))
+        each = outs // groups
+        p = Product((1, groups), each, rows, n * m, left, packed, (0, each * n * m, n * m, 1), ())
+        into = seen(totals, (out.size,), (1,), number * out.size)
+        panels.by_panels(backend, p, packed, [0, packed.steps[0], wide, packed.steps[1]], into, None, ())
+    if totals is not out:
+        backend.write(out, seen(summed(backend, totals), out.shape, out.steps))
 
 
-# -- host ----------------------------------------------------------------------------------------------------------------
+def _widened(backend: Any, *looks: Look | None) -> list[Any]:
+    """Looks at 16-bit floats as float32."""
+    return [look if look is None else cast(backend, look, np.dtype(np.float32)) for look in looks]
 
 
-def _run(backend: Any, made: Kernel, looks: Sequence[Look], out: Look, integers: Sequence[int]) -> Look:
-    f32 = np.dtype(np.float32)
-    makers = (direct_kernel, direct_input_grad_kernel, direct_weight_grad_kernel)
-    beside = [make(f32, backend.target) for make in makers] if out.dtype == f32 else []
-    arrays = [given(look, parts(look.dtype)) for look in (*looks, out)]
-    backend.launch(made, out.size, [*arrays, *integers], out.index, beside)
-    return out
+def _first_count(integers: Sequence[int]) -> int:
+    """Windows along the first of the three dims."""
+    return integers[3]
 
 
 @kernel
@@ -156,14 +136,21 @@ def convolution(
     dilation: Shape,
     groups: int,
 ) -> Look:
+    if input.dtype.name in SHORT:  # converted once, not for each use
+        looks = _widened(backend, input, weight, bias)
+        return cast(backend, convolution(backend, *looks, stride, padding, dilation, groups), input.dtype)
     n, sizes, kernel_size = input.shape[0], input.shape[2:], weight.shape[2:]
     counts = tuple(map(window_count, sizes, kernel_size, stride, padding, dilation))
     outs, channels = weight.shape[:2]
     out = backend.fresh((n, outs, *counts), input.dtype, input.index)
     looks = [backend.contiguous(look) for look in (input, weight, weight if bias is None else bias)]
     integers = window_integers(sizes, counts, kernel_size, stride, padding, dilation)
+    others = n * groups * math.prod(counts) * math.prod(kernel_size)
+    if _pays(input.dtype, outs // groups, channels, others, backend.target):
+        _forward(backend, looks[0], looks[1], looks[2] if bias is not None else None, out, groups, integers)
+        return out
     head = [n, outs, channels, groups, int(bias is not None)]
-    return _run(backend, direct_kernel(input.dtype, backend.target), looks, out, [*head, *integers])
+    return run(backend, direct_kernel(input.dtype, backend.target), looks, out, [*head, *integers])
 
 
 @kernel
@@ -177,13 +164,26 @@ def convolution_input_grad(
     dilation: Shape,
     groups: int,
 ) -> Look:
+    if grad.dtype.name in SHORT:
+        looks = _widened(backend, grad, weight)
+        found = convolution_input_grad(backend, *looks, input_size, stride, padding, dilation, groups)
+        return cast(backend, found, grad.dtype)
     n, outs, *counts = grad.shape
     channels, *kernel_size = weight.shape[1:]
     out = backend.fresh((n, channels * groups, *input_size), grad.dtype, grad.index)
     looks = [backend.contiguous(look) for look in (grad, weight)]
     integers = window_integers(input_size, counts, kernel_size, stride, padding, dilation)
+    others = n * groups * math.prod(counts) * math.prod(kernel_size)
+    if _pays(grad.dtype, channels, outs // groups, others, backend.target):
+        if max(stride) == 1:  # a convolution itself
+            ends = [d * (k - 1) - p for d, k, p in zip(dilation, kernel_size, padding, strict=True)]
+            integers = window_integers(counts, input_size, kernel_size, stride, ends, dilation)
+            _forward(backend, looks[0], _flipped(backend, looks[1], groups), None, out, groups, integers)
+        else:
+            _spread_back(backend, looks[0], looks[1], out, groups, integers)
+        return out
     made = direct_input_grad_kernel(grad.dtype, backend.target)
-    return _run(backend, made, looks, out, [n, outs, channels, groups, *integers])
+    return run(backend, made, looks, out, [n, outs, channels, groups, *integers])
 
 
 @kernel
@@ -197,10 +197,18 @@ def convolution_weight_grad(
     dilation: Shape,
     groups: int,
 ) -> Look:
+    if grad.dtype.name in SHORT:
+        looks = _widened(backend, grad, input)
+        found = convolution_weight_grad(backend, *looks, weight_size, stride, padding, dilation, groups)
+        return cast(backend, found, grad.dtype)
     n, outs, *counts = grad.shape
     channels = input.shape[1] // groups
     out = backend.fresh((outs, channels, *weight_size), grad.dtype, grad.index)
     looks = [backend.contiguous(look) for look in (grad, input)]
     integers = window_integers(input.shape[2:], counts, weight_size, stride, padding, dilation)
+    others = n * groups * math.prod(counts) * math.prod(weight_size)
+    if _pays(grad.dtype, outs // groups, channels, others, backend.target):
+        _weight_grad(backend, looks[0], looks[1], out, groups, integers)
+        return out
     made = direct_weight_grad_kernel(grad.dtype, backend.target)
-    return _run(backend, made, looks, out, [n, outs, channels, groups, *integers])
+    return run(backend, made, looks, out, [n, outs, channels, groups, *integers])

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from candelabra._shape import Shape
+from candelabra.compiler.compiled import MOST_CALLS
 from candelabra.compiler.graph import Axis, Graph, Node, join_axes
 from candelabra.compiler.ir import Target
 from candelabra.compiler.plan import Launch, Planner
 
-from .backend import MOST_CALLS, Look
+from .backend import Look
 from .elements import parts
 from .places import given
 
@@ -40,6 +41,10 @@ def array(graph: Graph, dtype: np.dtype[Any], axes: Sequence[Axis | None]) -> No
 def number(name: str, dtype: np.dtype[Any]) -> Node:
     """A number given with each call."""
     return Node("number", name, (), dtype, ())
+
+
+MOST_CALLS = 8192
+"""Calls that plans are kept for."""
 
 
 class Program:

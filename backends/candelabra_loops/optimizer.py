@@ -69,9 +69,7 @@ def step_kernel(
 ) -> Kernel:
     """One step of `sets` parameters: each has `arrays` arrays, the first its own memory, the second its gradient."""
     b = Builder(f"{rule.__name__}_{memory_type(dtype)}_{arrays}x{sets}", target)
-    memory = [
-        [b.buffer(f"m{s}_{a}", memory_type(dtype), a != 1) for a in range(arrays)] for s in range(sets)
-    ]
+    memory = [[b.buffer(f"m{s}_{a}", memory_type(dtype), a != 1) for a in range(arrays)] for s in range(sets)]
     attributes = {name: b.scalar(name, value_of(dtype)) for name in names}
     sizes = [b.size(f"n{s}") for s in range(sets)]
     ends, end = [], b.const(0, "i64")

@@ -92,13 +92,14 @@ def _copy(b: Builder, x: Buffer, at: Value, out: Buffer, to: Value, n: int, targ
 def panel_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
     """A work item is a panel of columns for `block` tiles of rows, of one of `pieces` parts of k.
 
-    `out` has the parts as its first dim. A panel's rows are `y2` apart, panels `y3`.
+    `out` has the parts as its first dim. A panel's rows are `y2` apart, panels `y3`. Where `has_bias`, each row of results
+    starts from its number in `bias`; those of the next inner product lie `n` further.
     """
     type, (high, wide) = memory_type(dtype), tile(dtype, target)
     b = Builder(f"product_panels_{type}", target)
-    x, y, out = b.buffer("x", type), b.buffer("y", type), b.buffer("out", type, True)
-    outer, inner, n, m, k, pieces, length, block = (
-        b.size(s) for s in ("outer", "inner", "n", "m", "k", "pieces", "length", "block")
+    x, y, bias, out = b.buffer("x", type), b.buffer("y", type), b.buffer("bias", type), b.buffer("out", type, True)
+    outer, inner, n, m, k, pieces, length, block, has_bias = (
+        b.size(s) for s in ("outer", "inner", "n", "m", "k", "pieces", "length", "block", "has_bias")
     )
     x_steps, y_steps = ([b.size(f"{a}{d}") for d in range(4)] for a in "xy")
     tiles, panels = (n + (high - 1)).idiv(high), (m + (wide - 1)).idiv(wide)
@@ -113,8 +114,11 @@ def panel_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
             stop = ir.minimum(start + DEEP, last)
             with b.loop(ir.minimum(number * block + block, tiles), number * block) as row:
                 rows = [row * high + i for i in range(high)]
-                xs = [x_at + ir.minimum(r, n - 1) * x_steps[2] for r in rows]
-                result = _Tile(b, type, high, wide)
+                inside = [ir.minimum(r, n - 1) for r in rows]
+                xs = [x_at + r * x_steps[2] for r in inside]
+                adds = has_bias.ne(0) & (start <= begin)
+                firsts = [adds.select(bias[adds.select(i1 * n + r, 0)], 0.0) for r in inside]
+                result = _Tile(b, firsts, wide)
                 with b.loop(stop, start) as t:
                     result.add([x[at + t * x_steps[3]] for at in xs], y, y_at + t * y_steps[2])
                 result.store(out, [out_at + r * m for r in rows], rows, n, m - panel * wide, start > begin)
@@ -124,19 +128,18 @@ def panel_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
 class _Tile:
     """Sums of a tile: vectors where the target has them, else memory of the work item, which compilers keep in registers."""
 
-    def __init__(self, b: Builder, type: str, high: int, wide: int) -> None:
+    def __init__(self, b: Builder, firsts: list[Value], wide: int) -> None:
         self.b = b
         self.wide = wide
         self.lanes = wide // 2
-        self.type = type
+        self.type = firsts[0].type
         if b.target.vectors:
-            zero = ir.splat(b.const(0, type), self.lanes)
-            self.sums = [[b.var(zero) for _ in range(2)] for _ in range(high)]
+            self.sums = [[b.var(ir.splat(first, self.lanes)) for _ in range(2)] for first in firsts]
             return
-        self.memory = [b.private(type, wide, "sum") for _ in range(high)]
+        self.memory = [b.private(self.type, wide, "sum") for _ in firsts]
         with b.loop(wide, vector=True) as j:
-            for row in self.memory:
-                row[j] = 0.0
+            for row, first in zip(self.memory, firsts, strict=True):
+                row[j] = first
 
     def add(self, xs: list[Value], y: Buffer, at: Value) -> None:
         """Adds products of a number for each row with a row of a panel."""
@@ -193,18 +196,34 @@ class _Tile:
 def multiply(backend: Any, p: Product, out: Look) -> None:
     """Products into contiguous `out`; a few long sums are made in parts."""
     dtype, target = p.input.dtype, backend.target
+    pack = pack_kernel(dtype, target)
+    y, y_steps = _panels(backend, p, pack, panel_kernel(dtype, target))
+    by_panels(backend, p, y, y_steps, out, None, (pack,))
+
+
+def by_panels(
+    backend: Any, p: Product, y: Look, y_steps: list[int], out: Look, bias: Look | None, beside: tuple[Kernel, ...]
+) -> None:
+    """As `multiply`, with the panels of the second operand given.
+
+    Args:
+        y_steps: strides along the batch, a panel's rows, and from one panel to the next.
+        bias: numbers for the rows of the results of each inner product, contiguous.
+    """
+    dtype, target = p.input.dtype, backend.target
     high, wide = tile(dtype, target)
-    panels, tiles = -(-p.m // wide), -(-p.n // high)
-    made, pack = panel_kernel(dtype, target), pack_kernel(dtype, target)
-    y, y_steps = _panels(backend, p, pack, made)
-    pieces = max(1, min(p.k // PART, ITEMS // (p.items * panels * tiles), FEW))
-    length = -(-p.k // pieces)
-    pieces = -(-p.k // length)
-    block = max(1, min(BLOCK // high, p.items * panels * tiles * pieces // ITEMS))
+    count, rows = p.items * -(-p.m // wide), -(-p.n // high)
+    tiles = count * rows
+    pieces = 1 if bias is not None else max(1, min(p.k // PART, ITEMS // tiles, FEW))
+    length = max(1, -(-p.k // pieces))
+    pieces = max(1, -(-p.k // length))
+    block = max(1, min(BLOCK // high, tiles * pieces // ITEMS))
     into = out if pieces == 1 else backend.fresh((pieces, *out.shape), dtype, out.index)
-    count = pieces * p.items * panels * -(-tiles // block)
-    integers = [*p.batch, p.n, p.m, p.k, pieces, length, block, *p.input_steps, *y_steps]
-    backend.launch(made, count, [given(p.input), given(y), given(into), *integers], out.index, (pack,))
+    count = pieces * count * -(-rows // block)
+    arrays = [given(look) for look in (p.input, y, p.input if bias is None else bias, into)]
+    sizes = [*p.batch, p.n, p.m, p.k, pieces, length, block, int(bias is not None)]
+    made = panel_kernel(dtype, target)
+    backend.launch(made, count, [*arrays, *sizes, *p.input_steps, *y_steps], out.index, beside)
     if into is not out:
         backend.write(out, seen(summed(backend, into), out.shape, out.steps))
 

@@ -249,8 +249,10 @@ class Checked:
 def refuse(backend: Any, op: str, checks: Sequence[Checked]) -> None:
     """Raises DimError if the kernels before have set the flag.
 
-    Reading it waits for them. What is wrong, the host finds out.
+    Reading it waits for them, so where the host may not wait nothing is refused. What is wrong, the host finds out.
     """
+    if not backend.may_wait(checks[0].index.index):
+        return
     device = checks[0].index.index
     flag = flag_of(backend, device)
     if not backend.to_host(flag)[0]:

@@ -83,7 +83,7 @@ def in_one_pass(op: str, outs: Sequence[Array | None], *args: Any) -> bool:
     from ..compiled import fused
 
     try:
-        fused(op).into(outs, *args)
+        fused(op).call_into(outs, *args)
     except UntraceableError:
         return False
     return True

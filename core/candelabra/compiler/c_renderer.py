@@ -448,12 +448,17 @@ class _Function:
     def block(self, block: Block, indent: str) -> Iterator[str]:
         for item in block.items:
             if isinstance(item, Value):
-                kind = self.dialect.types[item.type]
+                kind = self.typed(item.type)
                 said = self.value(item)
                 yield f"{indent}const {kind} {self.name(item, self.wanted(item))} = {said};"
             else:
                 for line in self.statement(item):
                     yield indent + line
+
+    def typed(self, type: str) -> str:
+        if type not in self.dialect.types:
+            raise CompileError(f"renderer {self.dialect.name!r}: has no vectors, got one of {type}")
+        return self.dialect.types[type]
 
     def wanted(self, v: Value) -> str:
         return f"{self.name(v.data)}_{len(self.names)}" if v.op in ("load", "get") else "v"
@@ -492,14 +497,14 @@ class _Function:
             case ir.Store():
                 b = item.buffer
                 one = item.value.type == ir.value_type(b.type)
-                put, type = (d.store, b.type) if one else (d.store_vector, item.value.type)
-                yield put(type, b.space, self.name(b), self(item.index), self(item.value))
+                put, kind = (d.store, b.type) if one else (d.store_vector, item.value.type)
+                yield put(kind, b.space, self.name(b), self(item.index), self(item.value))
             case ir.AtomicAdd():
                 b = item.buffer
                 yield d.atomic_add(b.type, b.space, self.name(b), self(item.index), self(item.value))
             case ir.Declare():
                 value = self(item.value)
-                yield f"{d.types[item.var.type]} {self.name(item.var, item.var.name)} = {value};"
+                yield f"{self.typed(item.var.type)} {self.name(item.var, item.var.name)} = {value};"
             case ir.Assign():
                 yield f"{self.name(item.var)} = {self(item.value)};"
             case ir.Accumulate():

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What windows see, laid out as an operand of matrix products; and back.
+
+For each group the columns are a matrix: a row for each channel and element of the kernel, a column for each window. Where
+the target has rows it is made as panels (see `panels.py`), along windows or, for the gradient of the weight, along rows.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from candelabra.compiler import ir
+from candelabra.compiler.graph import memory_type
+from candelabra.compiler.ir import Buffer, Builder, Kernel, Target, Value
+
+from .elements import places_of
+from .windows import Windows, over, product, windows
+
+
+def _taps(b: Builder, dims: Sequence[Windows]) -> list[tuple[Value, Value]]:
+    return [(b.const(0, "i64"), d.kernel) for d in dims]
+
+
+def _row(dims: Sequence[Windows], at: Sequence[Value], tap: Sequence[Value]) -> tuple[Value, Value]:
+    """(whether an element of a window is inside as far as the first two dims say, the first element of its row)."""
+    d, h = (w.start(i) + k * w.dilation for w, i, k in zip(dims[:2], at, tap, strict=False))
+    is_inside = (d >= 0) & (d < dims[0].size) & (h >= 0) & (h < dims[1].size)
+    return is_inside, (d * dims[1].size + h) * dims[2].size
+
+
+def _run(dim: Windows, start: Value, length: Value, is_inside: Value) -> tuple[Value, Value]:
+    """(first, end) of the windows of a run that see something, of `length` windows whose elements begin at `start`."""
+    zero = start.b.const(0, "i64")
+    before = (start < 0).select((dim.stride - 1 - start).idiv(dim.stride), zero)
+    left = dim.size - start
+    after = (left > 0).select((left + (dim.stride - 1)).idiv(dim.stride), zero)
+    first, end = ir.minimum(before, length), ir.minimum(after, length)
+    end = is_inside.select(ir.maximum(end, first), zero)
+    return is_inside.select(first, zero), end
+
+
+# -- panels along windows ------------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=8)
+def panels_kernel(dtype: np.dtype[Any], wide: int, target: Target) -> Kernel:
+    """Panels of `wide` windows; a work item is one channel's rows of a panel."""
+    type = memory_type(dtype)
+    b = Builder(f"convolution_panels_{type}", target)
+    x, out = b.buffer("x", type), b.buffer("out", type, True)
+    images, groups, channels = b.size("images"), b.size("groups"), b.size("channels")
+    dims = windows(b)
+    count, taps = product([d.count for d in dims]), product([d.kernel for d in dims])
+    panels = (count + (wide - 1)).idiv(wide)
+    with b.work(images * groups * panels * channels) as item:
+        image, group, panel, channel = places_of(item, [images, groups, panels, channels])
+        base = ((image * groups + group) * channels + channel) * product([d.size for d in dims])
+        to = (((image * groups + group) * panels + panel) * channels + channel) * taps * wide
+        begin = panel * wide
+        end = ir.minimum(begin + wide, count)
+        place = b.var(begin)
+        with b.loop_while() as test:  # runs of windows in one row of results
+            test(place.get() < end)
+            at = places_of(place.get(), [d.count for d in dims])
+            length = ir.minimum(end - place.get(), dims[2].count - at[2])
+            with over(b, _taps(b, dims)) as tap:
+                is_inside, row = _row(dims, at, tap)
+                start = dims[2].start(at[2]) + tap[2] * dims[2].dilation
+                number = (tap[0] * dims[1].kernel + tap[1]) * dims[2].kernel + tap[2]
+                here = to + number * wide + (place.get() - begin)
+                first, last = _run(dims[2], start, length, is_inside)
+                _fill(b, out, here, b.const(0, "i64"), first)
+                _gather(b, x, base + row + start, dims[2].stride, out, here, first, last)
+                _fill(b, out, here, last, length)
+            place.set(place.get() + length)
+        with b.loop(taps) as tap_number:
+            _fill(b, out, to + tap_number * wide, end - begin, b.const(wide, "i64"))
+    return b.finish()
+
+
+def _fill(b: Builder, out: Buffer, at: Value, first: Value, end: Value) -> None:
+    """Zeros."""
+    with b.loop(end, first, vector=True) as j:
+        out[at + j] = 0.0
+
+
+def _gather(b: Builder, x: Buffer, at: Value, stride: Value, out: Buffer, to: Value, first: Value, end: Value) -> None:
+    """Elements `stride` apart; side by side where it is 1, which loops are told."""
+    with b.when(stride.eq(1)) as otherwise, b.loop(end, first, vector=True) as j:
+        out[to + j] = x[at + j]
+    with otherwise(), b.loop(end, first, vector=True) as j:
+        out[to + j] = x[at + j * stride]
+
+
+# -- panels along rows ---------------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=8)
+def turned_kernel(dtype: np.dtype[Any], wide: int, target: Target) -> Kernel:
+    """Panels of `wide` rows, windows of all images one after the other.
+
+    A work item is a panel's windows at one place of the first dim.
+    """
+    type = memory_type(dtype)
+    b = Builder(f"convolution_turned_{type}", target)
+    x, out = b.buffer("x", type), b.buffer("out", type, True)
+    images, groups, channels = b.size("images"), b.size("groups"), b.size("channels")
+    dims = windows(b)
+    count, taps = product([d.count for d in dims]), product([d.kernel for d in dims])
+    rows = channels * taps
+    panels = (rows + (wide - 1)).idiv(wide)
+    with b.work(groups * panels * images * dims[0].count) as item:
+        group, panel, image, d = places_of(item, [groups, panels, images, dims[0].count])
+        to = (((group * panels + panel) * images + image) * count + d * dims[1].count * dims[2].count) * wide
+        with b.loop(wide) as j:
+            number = panel * wide + j
+            is_row = number < rows
+            channel, *tap = places_of(is_row.select(number, 0), [channels, *(w.kernel for w in dims)])
+            base = ((image * groups + group) * channels + channel) * product([w.size for w in dims])
+            with b.loop(dims[1].count) as h:
+                is_inside, row = _row(dims, [d, h], tap)
+                start = dims[2].padding * -1 + tap[2] * dims[2].dilation
+                first, last = _run(dims[2], start, dims[2].count, is_inside & is_row)
+                here = to + h * dims[2].count * wide + j
+                for bounds in ((b.const(0, "i64"), first), (last, dims[2].count)):
+                    with b.loop(bounds[1], bounds[0]) as w:
+                        out[here + w * wide] = 0.0
+                with b.loop(last, first) as w:
+                    out[here + w * wide] = x[base + row + start + w * dims[2].stride]
+    return b.finish()
+
+
+# -- and back --------------------------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=8)
+def back_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
+    """Columns, (images, channels, elements of the kernel, windows), added where they were seen; a work item is a channel."""
+    type = memory_type(dtype)
+    b = Builder(f"convolution_back_{type}", target)
+    x, out = b.buffer("x", type), b.buffer("out", type, True)
+    planes = b.size("planes")
+    dims = windows(b)
+    size, taps = product([d.size for d in dims]), product([d.kernel for d in dims])
+    with b.work(planes) as plane:
+        base = plane * size
+        _fill(b, out, base, b.const(0, "i64"), size)
+        with over(b, _taps(b, dims)) as tap:
+            number = (tap[0] * dims[1].kernel + tap[1]) * dims[2].kernel + tap[2]
+            seen = (plane * taps + number) * product([d.count for d in dims])
+            start = dims[2].padding * -1 + tap[2] * dims[2].dilation
+            with b.loop(dims[0].count) as d, b.loop(dims[1].count) as h:
+                is_inside, row = _row(dims, [d, h], tap)
+                first, last = _run(dims[2], start, dims[2].count, is_inside)
+                source = seen + (d * dims[1].count + h) * dims[2].count
+                with b.loop(last, first, vector=True) as w:
+                    here = base + row + start + w * dims[2].stride
+                    out[here] = out[here] + x[source + w]
+    return b.finish()

@@ -49,7 +49,11 @@ class PlainC:
         return [functools.partial(self.run, launch) for launch in launches]
 
     def run(self, launch, count, *args):
-        launch(count, [(types.SimpleNamespace(address=a.ctypes.data), 0) if isinstance(a, np.ndarray) else a for a in args], 0)
+        launch(
+            count,
+            [(types.SimpleNamespace(address=a.ctypes.data), 0) if isinstance(a, np.ndarray) else a for a in args],
+            0,
+        )
 
 
 class OpenCL:
@@ -102,8 +106,25 @@ def numbers(type):
     if ir.is_float(type):
         most = np.finfo(MEMORY[type])
         return np.array(
-            [0.0, -0.0, 0.5, 1.5, 2.5, -0.5, -1.5, -2.3, 3.7, 1e-3, most.max, -most.max, most.tiny, most.tiny / 4]
-            + [math.inf, -math.inf, math.nan],
+            [
+                0.0,
+                -0.0,
+                0.5,
+                1.5,
+                2.5,
+                -0.5,
+                -1.5,
+                -2.3,
+                3.7,
+                1e-3,
+                most.max,
+                -most.max,
+                most.tiny,
+                most.tiny / 4,
+                math.inf,
+                -math.inf,
+                math.nan,
+            ],
             MEMORY[type],
         )
     most = np.iinfo(MEMORY[type])
@@ -130,7 +151,7 @@ UNARY = {
 BINARY = {
     "add": INTS + FLOATS, "sub": INTS + FLOATS, "mul": INTS + FLOATS, "div": FLOATS, "idiv": INTS, "irem": INTS,
     "and": ("b1", *INTS), "or": ("b1", *INTS), "xor": ("b1", *INTS), "shl": INTS, "shr": INTS, "copysign": FLOATS,
-    **{name: VALUES for name in ir.COMPARE},
+    **dict.fromkeys(ir.COMPARE, VALUES),
 }  # fmt: skip
 CASES = [(op, t) for table in (UNARY, BINARY) for op, types in table.items() for t in types]
 
@@ -151,7 +172,9 @@ def op_kernel(op, type, count):
 def ops(device):
     made = {case: op_kernel(*case, 1 if case[0] in UNARY else 2) for case in CASES}
     launches = device.build(*[kernel for kernel, _, _ in made.values()])
-    return {case: (launch, value, params) for (case, (_, value, params)), launch in zip(made.items(), launches, strict=True)}
+    return {
+        case: (launch, value, params) for (case, (_, value, params)), launch in zip(made.items(), launches, strict=True)
+    }
 
 
 def test_cases_cover_every_unary_and_binary_op():
@@ -239,7 +262,9 @@ def test_narrow_floats_load_exactly_and_store_rounded_to_even(device, type):
     np.testing.assert_array_equal(wide, every.astype("f4"))
 
     bits = np.random.default_rng(0).integers(0, 1 << 32, 200_000, dtype="u8").astype("u4")
-    halfway = (every.astype("f4").view("u4") | np.uint32(0x1000 if type == "f16" else 0x8000))[:, None] + np.array([-1, 0, 1])
+    halfway = (every.astype("f4").view("u4") | np.uint32(0x1000 if type == "f16" else 0x8000))[:, None] + np.array(
+        [-1, 0, 1]
+    )
     given = np.concatenate([bits, halfway.astype("u4").ravel()]).view("f4")
     narrow = np.empty(len(given), MEMORY[type])
     stored(len(given), given, narrow, len(given))
@@ -248,7 +273,21 @@ def test_narrow_floats_load_exactly_and_store_rounded_to_even(device, type):
 
 
 def test_constants_are_exact(device):
-    floats = [0.1, -0.0, 1 / 3, 1e-42, 3.4e38, 1e39, 2.0**-1074, 1e300, math.pi, math.inf, -math.inf, math.nan, 123456.5]
+    floats = [
+        0.1,
+        -0.0,
+        1 / 3,
+        1e-42,
+        3.4e38,
+        1e39,
+        2.0**-1074,
+        1e300,
+        math.pi,
+        math.inf,
+        -math.inf,
+        math.nan,
+        123456.5,
+    ]
     kernels, expected = [], []
     for type in ("f32", "f64"):
         b = Builder(f"constants_{type}")
@@ -427,6 +466,30 @@ def test_plain_c_refuses_groups_and_shows_what_the_compiler_says():
         CRenderer().render(b.finish())
     with pytest.raises(CompileError, match=r"(?s)broken: the C compiler must take its source, got .*error"):
         PlainC().cc.compile_c("int f( {", "broken")
+
+
+@pytest.mark.parametrize("type", FLOATS)
+def test_vectors_are_neighbours_computed_each_for_itself(device, type):
+    b = Builder("vectors")
+    x, y, out = b.buffer("x", type), b.buffer("y", type), b.buffer("out", type, written=True)
+    with b.work(b.size("n")) as i:
+        total = b.var(ir.splat(b.const(0.5, type), 8))
+        with b.loop(3) as j:
+            factor = ir.splat(y[j], 8)
+            total.set(ir.fma(x.vector(i * 24 + j * 8, 8), factor, total.get()))
+        out[i * 8 + 1] = total.get() + x.vector(i, 8) * ir.splat(y[0], 8)  # at no even address
+    if not device.has_groups:
+        with pytest.raises(CompileError, match="has no vectors"):
+            device.renderer.render(b.finish())
+        return
+    (launch,) = device.build(b.finish())
+    x, y = np.arange(48).astype(MEMORY[type]), np.array([2, 3, 5], MEMORY[type])
+    out = np.zeros(18, MEMORY[type])
+    launch(2, x, y, out, 2)
+    lines = np.stack([x[:8], x[1:9]])
+    np.testing.assert_array_equal(
+        out[1:17].reshape(2, 8), 0.5 + np.einsum("ijk,j->ik", x.reshape(2, 3, 8), y) + lines * 2
+    )
 
 
 def test_groups_meet_at_barriers_and_share_memory(device):

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What samples of ops do not say of the compiler: what is traced once, what is guarded, which loops are chosen."""
+
+import math
+
+import numpy as np
+import pytest
+
+import candelabra as cb
+from candelabra.compiler.compiled import no_formula
+from candelabra.compiler.definitions import refined, standardize_shapes
+from candelabra.compiler.graph import coalesced
+from candelabra.compiler.ir import Target
+from candelabra.compiler.plan import Formula
+from candelabra.compiler.trace import Extent, Real, UntraceableError
+from candelabra.op import Op, ops
+
+ROWS = Target("rows", rows=True)
+F32 = np.dtype("float32")
+
+
+def described(*shapes):
+    return [(s, F32, tuple(n // 4 for n in np.empty(s, F32).strides)) for s in shapes]
+
+
+def test_another_batch_size_makes_no_other_kernel():
+    formula = Formula(ops["softmax"], ROWS)
+    first = formula.call([*described((4, 8)), None], (None, 1)).launch
+    second = formula.call([*described((5, 9)), None], (None, 1)).launch
+    assert first.kernel is second.kernel
+    assert first.integers != second.integers
+
+
+def test_a_size_computed_with_is_a_parameter_of_the_kernel():
+    formula = Formula(ops["mean"], ROWS)
+    args = (None, (1,), False)
+    four = formula.call([*described((2, 4)), None, None], args)
+    nine = formula.call([*described((3, 9)), None, None], args)
+    assert four.launch.kernel is nine.launch.kernel
+    assert [four.numbers(args), nine.numbers(args)] == [[4.0], [9.0]]
+
+
+def root_of_size(input: cb.Tensor) -> cb.Tensor:
+    return input / math.sqrt(input.shape[0])
+
+
+def test_a_size_that_escapes_the_trace_makes_it_exact():
+    formula = Formula(Op(root_of_size, {"name": "root_of_size"}), ROWS)
+    sizes = [formula.call(described((n, 3)), (None,)) for n in (4, 9)]
+    assert "constant(2.0)" in str(sizes[0].trace.graph)
+    assert "constant(3.0)" in str(sizes[1].trace.graph)
+
+
+def test_a_learning_rate_is_a_parameter_and_a_decay_that_is_asked_for_a_guard():
+    formula = Formula(ops["sgd_step"], ROWS)
+    arrays = [*described((6,), (6,)), *[None] * 7]
+
+    def args(lr, decay):
+        return (None, None, None, lr, 0.0, 0.0, decay, False, False)
+
+    plain, other, decayed = (formula.call(arrays, args(*a)) for a in ((0.1, 0.0), (0.2, 0.0), (0.1, 0.5)))
+    assert plain.trace is other.trace
+    assert plain.trace is not decayed.trace
+    assert other.numbers(args(0.2, 0.0)) == [0.2]
+
+
+@pytest.mark.parametrize("op, args", [("sort", (None, 0, False, False)), ("matmul", None)])
+def test_what_is_no_map_or_reduction_is_untraceable(op, args):
+    shapes = described((4, 4)) + [None] * (len(args) - 1) if args else described((4, 4), (4, 4))
+    with pytest.raises(UntraceableError):
+        Formula(ops[op], ROWS).call(shapes, args or (None, None))
+
+
+def twice_over(input: cb.Tensor) -> cb.Tensor:
+    return input.sum(0, keepdim=True) + input.sum(1, keepdim=True)
+
+
+def test_reductions_over_different_axes_are_not_one_kernel():
+    with pytest.raises(UntraceableError):
+        Formula(Op(twice_over, {"name": "twice_over"}), ROWS).call(described((4, 5)), (None,))
+
+
+def with_its_transpose(input: cb.Tensor) -> cb.Tensor:
+    return input + input.t()
+
+
+def test_an_array_that_meets_itself_across_is_no_formula():
+    with pytest.raises(UntraceableError):
+        Formula(Op(with_its_transpose, {"name": "with_its_transpose"}), ROWS).call(described((4, 4)), (None,))
+
+
+@pytest.mark.parametrize(
+    "sizes, strides, expected",
+    [
+        ([2, 3, 4], [[12, 4, 1], [12, 4, 1]], ([24], [[1], [1]])),
+        ([2, 3, 4], [[12, 4, 1], [0, 0, 1]], ([6, 4], [[4, 1], [0, 1]])),
+        ([2, 1, 4], [[4, 9, 1]], ([8], [[1]])),
+        ([3, 4], [[1, 3]], ([3, 4], [[1, 3]])),
+        ([1], [[7]], ([], [[]])),
+    ],
+)
+def test_neighbouring_loops_become_one_where_every_array_allows(sizes, strides, expected):
+    assert coalesced(sizes, strides) == expected
+
+
+def form(op, args, shape, strides):
+    call = Formula(ops[op], ROWS).call([(shape, F32, strides), *[None] * (len(args) - 1)], args)
+    return call.launch.kernel.name.rpartition("_")[2][0]
+
+
+def test_the_form_follows_where_neighbours_lie():
+    assert form("sum", (None, (1,), False), (64, 32), (32, 1)) == "r"
+    assert form("sum", (None, (0,), False), (64, 32), (32, 1)) == "c"
+    assert form("sum", (None, (0,), False), (64, 32), (1, 64)) == "r"
+    assert form("clone", (None,), (64, 32), (1, 64)) == "t"
+    assert form("exp", (None,), (64, 32), (1, 64)) == "r"  # the result is laid out as the operand is
+
+
+def test_a_long_line_is_reduced_in_parts_that_do_not_depend_on_threads():
+    call = Formula(ops["sum"], ROWS).call([((1 << 20,), F32, (1,)), None, None], (None, None, False))
+    assert call.launch.first.shapes == ((ROWS.parts,),)
+    assert call.launch.count == 1
+
+
+def test_extents_remember_where_they_come_from():
+    n = Extent(6, lambda env: env[0][0][0])
+    half = (n - 2) / 2
+    assert type(half) is Real
+    assert half.find(([(12,)], ())) == 5.0
+    assert math.prod([n, 3]).find(([(4,)], ())) == 12
+
+
+def test_refined_is_the_coarsest_common_shape():
+    assert refined((4, 6), (4, 2, 3)) == ((4, 2, 3), [[0, 0], [1, 1], [1, 2]])
+    assert refined((4, 6), (3, 8)) is None
+
+
+def test_group_norm_is_a_formula_without_a_copy():
+    sizes, over, scales, kept = standardize_shapes((2, 6, 5), (2, 3, 10), (2,), (6, 1))
+    assert (sizes, over, scales, kept) == ((2, 3, 2, 5), (2, 3), (1, 3, 2, 1), (2, 3, 1, 1))
+
+
+def test_a_compiled_op_without_formula_says_so():
+    with pytest.raises(UntraceableError):
+        no_formula()
+
+
+def test_show_refuses_what_is_no_formula():
+    with pytest.raises(cb.ArgumentError, match="show: matmul must be maps and reductions"):
+        cb.compiler.show(cb.matmul, cb.ones(2, 2), cb.ones(2, 2))
+    with pytest.raises(cb.ArgumentError, match="show: function must be an op"):
+        cb.compiler.show(len, cb.ones(2))

@@ -23,7 +23,9 @@ from . import dispatcher as dispatcher
 from . import ops as ops
 from . import random as random
 from ._config import get_default_dtype as get_default_dtype
+from ._config import get_float32_matmul_precision as get_float32_matmul_precision
 from ._config import set_default_dtype as set_default_dtype
+from ._config import set_float32_matmul_precision as set_float32_matmul_precision
 from ._device import device as device
 from ._device import get_default_device as get_default_device
 from ._device import set_default_device as set_default_device

@@ -51,6 +51,40 @@ def get_default_dtype() -> dtype:
     return _default_dtype
 
 
+PRECISIONS = ("highest", "high", "medium")
+
+_matmul_precision = "highest"
+
+
+def set_float32_matmul_precision(precision: str, /) -> None:
+    """Sets how exactly float32 operands of matrix products and convolutions are read; process-wide.
+
+    Args:
+        precision: "highest" keeps float32. "high" lets devices round operands to 10 bits of fraction (TensorFloat-32),
+            "medium" to 7 (bfloat16), where that is faster; sums stay float32. Devices that gain nothing ignore it.
+
+    Raises:
+        ArgumentError: none of these.
+
+    Example:
+        >>> cb.set_float32_matmul_precision("highest")
+    """
+    global _matmul_precision
+    if precision not in PRECISIONS:
+        raise ArgumentError(f"set_float32_matmul_precision: must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    _matmul_precision = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """How exactly float32 operands of matrix products and convolutions are read; "highest" unless set.
+
+    Example:
+        >>> cb.get_float32_matmul_precision()
+        'highest'
+    """
+    return _matmul_precision
+
+
 def config_path() -> Path:
     """The user's config file: `CANDELABRA_CONFIG`, else `candelabra.toml` in the XDG config folder."""
     if path := os.environ.get("CANDELABRA_CONFIG"):

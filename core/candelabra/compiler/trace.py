@@ -295,6 +295,7 @@ def _reduced(kind: str, args: tuple[Any, ...]) -> Traced:
     dims = (
         tuple(range(ndim)) if dims is None else (dims,) if isinstance(dims, int) else tuple(dims) or tuple(range(ndim))
     )
+    dims = tuple(d for d in dims if d < ndim)  # a 0-d tensor counts as one of a single dim
     over = tuple(axis for d in dims if (axis := input.node.axes[d]) is not None)
     dtype = _dtypes_of(op, args)[1]
     kept = [d for d in range(ndim) if d not in dims]
@@ -499,6 +500,10 @@ def _trace(op: Op, arrays: Any, args: Any, run: Callable[[list[Any]], Any], symb
     try:
         with _guarded() as guards:
             result = run(given)
+    except CandelabraError:
+        raise
+    except Exception as error:  # of wrong arguments, most likely: run in the ordinary way, the body says so
+        raise UntraceableError(f"{op.name}: the body failed with {type(error).__name__}: {error}") from error
     finally:
         grad_enabled.reset(token)
     outs = result if isinstance(result, tuple) else (result,)

@@ -17,22 +17,18 @@ from candelabra.compiler import ir
 from candelabra.compiler.graph import memory_type
 from candelabra.compiler.ir import Buffer, Builder, Kernel, Target, Value
 
-from .elements import places_of
-from .windows import Windows, over, product, windows
+from .elements import places_of, value_of
+from .windows import Windows, over, product, whole, windows
 
 
-def _taps(b: Builder, dims: Sequence[Windows]) -> list[tuple[Value, Value]]:
-    return [(b.const(0, "i64"), d.kernel) for d in dims]
-
-
-def _row(dims: Sequence[Windows], at: Sequence[Value], tap: Sequence[Value]) -> tuple[Value, Value]:
+def in_row(dims: Sequence[Windows], at: Sequence[Value], tap: Sequence[Value]) -> tuple[Value, Value]:
     """(whether an element of a window is inside as far as the first two dims say, the first element of its row)."""
     d, h = (w.start(i) + k * w.dilation for w, i, k in zip(dims[:2], at, tap, strict=False))
     is_inside = (d >= 0) & (d < dims[0].size) & (h >= 0) & (h < dims[1].size)
     return is_inside, (d * dims[1].size + h) * dims[2].size
 
 
-def _run(dim: Windows, start: Value, length: Value, is_inside: Value) -> tuple[Value, Value]:
+def run_of(dim: Windows, start: Value, length: Value, is_inside: Value) -> tuple[Value, Value]:
     """(first, end) of the windows of a run that see something, of `length` windows whose elements begin at `start`."""
     zero = start.b.const(0, "i64")
     before = (start < 0).select((dim.stride - 1 - start).idiv(dim.stride), zero)
@@ -67,12 +63,12 @@ def panels_kernel(dtype: np.dtype[Any], wide: int, target: Target) -> Kernel:
             test(place.get() < end)
             at = places_of(place.get(), [d.count for d in dims])
             length = ir.minimum(end - place.get(), dims[2].count - at[2])
-            with over(b, _taps(b, dims)) as tap:
-                is_inside, row = _row(dims, at, tap)
+            with over(b, whole(b, dims)) as tap:
+                is_inside, row = in_row(dims, at, tap)
                 start = dims[2].start(at[2]) + tap[2] * dims[2].dilation
                 number = (tap[0] * dims[1].kernel + tap[1]) * dims[2].kernel + tap[2]
                 here = to + number * wide + (place.get() - begin)
-                first, last = _run(dims[2], start, length, is_inside)
+                first, last = run_of(dims[2], start, length, is_inside)
                 _fill(b, out, here, b.const(0, "i64"), first)
                 _gather(b, x, base + row + start, dims[2].stride, out, here, first, last)
                 _fill(b, out, here, last, length)
@@ -122,9 +118,9 @@ def turned_kernel(dtype: np.dtype[Any], wide: int, target: Target) -> Kernel:
             channel, *tap = places_of(is_row.select(number, 0), [channels, *(w.kernel for w in dims)])
             base = ((image * groups + group) * channels + channel) * product([w.size for w in dims])
             with b.loop(dims[1].count) as h:
-                is_inside, row = _row(dims, [d, h], tap)
+                is_inside, row = in_row(dims, [d, h], tap)
                 start = dims[2].padding * -1 + tap[2] * dims[2].dilation
-                first, last = _run(dims[2], start, dims[2].count, is_inside & is_row)
+                first, last = run_of(dims[2], start, dims[2].count, is_inside & is_row)
                 here = to + h * dims[2].count * wide + j
                 for bounds in ((b.const(0, "i64"), first), (last, dims[2].count)):
                     with b.loop(bounds[1], bounds[0]) as w:
@@ -149,15 +145,63 @@ def back_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
     with b.work(planes) as plane:
         base = plane * size
         _fill(b, out, base, b.const(0, "i64"), size)
-        with over(b, _taps(b, dims)) as tap:
+        with over(b, whole(b, dims)) as tap:
             number = (tap[0] * dims[1].kernel + tap[1]) * dims[2].kernel + tap[2]
             seen = (plane * taps + number) * product([d.count for d in dims])
             start = dims[2].padding * -1 + tap[2] * dims[2].dilation
             with b.loop(dims[0].count) as d, b.loop(dims[1].count) as h:
-                is_inside, row = _row(dims, [d, h], tap)
-                first, last = _run(dims[2], start, dims[2].count, is_inside)
+                is_inside, row = in_row(dims, [d, h], tap)
+                first, last = run_of(dims[2], start, dims[2].count, is_inside)
                 source = seen + (d * dims[1].count + h) * dims[2].count
                 with b.loop(last, first, vector=True) as w:
                     here = base + row + start + w * dims[2].stride
                     out[here] = out[here] + x[source + w]
+    return b.finish()
+
+
+# -- one element after the other -------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=16)
+def flat_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
+    """Columns (images, groups, channels, elements of the kernel, windows); a work item is one element."""
+    type = memory_type(dtype)
+    b = Builder(f"convolution_columns_{type}", target)
+    x, out = b.buffer("x", type), b.buffer("out", type, True)
+    planes, dims = b.size("planes"), windows(b)
+    sizes = [planes, *(d.kernel for d in dims), *(d.count for d in dims)]
+    with b.work(product(sizes)) as item:
+        plane, *places = places_of(item, sizes)
+        tap, at = places[:3], places[3:]
+        is_inside, row = in_row(dims, at, tap)
+        w = dims[2].start(at[2]) + tap[2] * dims[2].dilation
+        is_inside = is_inside & (w >= 0) & (w < dims[2].size)
+        here = plane * product([d.size for d in dims]) + row + w
+        out[item] = is_inside.select(x[is_inside.select(here, 0)], 0.0)
+    return b.finish()
+
+
+@functools.lru_cache(maxsize=16)
+def collected_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
+    """As `back_kernel`; a work item is one element."""
+    type = memory_type(dtype)
+    b = Builder(f"convolution_collected_{type}", target)
+    x, out = b.buffer("x", type), b.buffer("out", type, True)
+    planes, dims = b.size("planes"), windows(b)
+    taps, count = product([d.kernel for d in dims]), product([d.count for d in dims])
+    sizes = [planes, *(d.size for d in dims)]
+    with b.work(product(sizes)) as item:
+        plane, *at = places_of(item, sizes)
+        total = b.var(b.const(0, value_of(dtype)))
+        with over(b, whole(b, dims)) as tap:
+            ahead = [i + d.padding - k * d.dilation for i, k, d in zip(at, tap, dims, strict=True)]
+            places = [a.idiv(d.stride) for a, d in zip(ahead, dims, strict=True)]
+            is_seen = b.const(True, "b1")
+            for a, place, d in zip(ahead, places, dims, strict=True):
+                is_seen = is_seen & (a >= 0) & (place * d.stride).eq(a) & (place < d.count)
+            number = (tap[0] * dims[1].kernel + tap[1]) * dims[2].kernel + tap[2]
+            place = (places[0] * dims[1].count + places[1]) * dims[2].count + places[2]
+            with b.when(is_seen):
+                total.set(total.get() + x[(plane * taps + number) * count + place])
+        out[item] = total.get()
     return b.finish()

@@ -5,25 +5,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from candelabra._dtype import from_numpy_dtype
 from candelabra._shape import Shape, contiguous_strides, window_count
+from candelabra.compiler.graph import is_complex
 from candelabra.compiler.ir import Target
 
 from . import panels
 from ._kernel import kernel
 from .backend import Look
-from .columns import back_kernel, panels_kernel, turned_kernel
+from .columns import back_kernel, collected_kernel, flat_kernel, panels_kernel, turned_kernel
 from .direct import direct_input_grad_kernel, direct_kernel, direct_weight_grad_kernel, run
 from .elements import SHORT
+from .lines import convolution_lines, run_count, weight_grad_lines
 from .places import given, seen
 from .plain import Product, cast, summed
+from .products import multiply
 from .windows import window_integers
 
-CHUNK = 1 << 20
-"""Elements of the columns held at once, of one image at least: they stay in the last cache level."""
+CHUNK = {True: 1 << 20, False: 1 << 27}
+"""Elements of the columns held at once, of one image at least, by whether the target has rows: there they stay in the
+last cache level."""
 
 LEAST = 1 << 15
 """Products from which columns pay."""
@@ -34,34 +39,89 @@ FEWEST = 4
 
 def _pays(dtype: np.dtype[Any], outs: int, channels: int, others: int, target: Target) -> bool:
     """Whether a convolution with so many channels of results and of the input in a group is made by columns."""
-    is_known = target.rows and dtype.name in ("float32", "float64")
-    return is_known and outs >= FEWEST and outs * channels * others >= LEAST
+    if dtype.name not in ("float32", "float64") or outs * channels * others < LEAST:
+        return False
+    return outs >= FEWEST if target.rows else target.group >= 256 and min(outs, channels) >= FEWEST
 
 
-def _chunks(images: int, each: int) -> Iterator[tuple[int, int]]:
+def _chunks(images: int, each: int, target: Target) -> Iterator[tuple[int, int]]:
     """(first image, number of images) of each chunk."""
-    step = max(1, CHUNK // max(each, 1))
+    step = max(1, CHUNK[target.rows] // max(each, 1))
     return ((i, min(step, images - i)) for i in range(0, images, step))
 
 
-def _forward(
-    backend: Any, x: Look, weight: Look, bias: Look | None, out: Look, groups: int, integers: Sequence[int]
-) -> None:
-    """Products of the weight, (groups, outs, channels, taps) and contiguous, with columns of each image."""
-    images, rows, m = x.shape[0], weight.size // (groups * (out.shape[1] // groups)), math.prod(out.shape[2:])
-    outs, channels, wide = out.shape[1] // groups, x.shape[1] // groups, panels.tile(x.dtype, backend.target)[1]
-    count = -(-m // wide)
-    made = panels_kernel(x.dtype, wide, backend.target)
-    for first, n in _chunks(images, groups * rows * m):
-        packed = backend.fresh((n, groups, count, rows, wide), x.dtype, x.index)
-        source = seen(x, (n, *x.shape[1:]), x.steps, first * x.steps[0])
-        args = [given(source), given(packed), n, groups, channels, *integers]
-        beside = (panels.panel_kernel(x.dtype, backend.target),)
-        backend.launch(made, n * groups * count * channels, args, x.index, beside)
-        steps = [packed.steps[0], packed.steps[1], wide, packed.steps[2]]
-        p = Product((n, groups), outs, m, rows, weight, packed, (0, outs * rows, rows, 1), ())
+class Job(NamedTuple):
+    """One convolution, of the forward kind.
+
+    Attributes:
+        image, result: look at what windows slide over, and what has a place for each window; (N, channels, *sizes).
+        groups: of channels; `rows`: channels times elements of the kernel in a group; `places`: windows.
+        integers: parameters of `windows`.
+    """
+
+    image: Look
+    result: Look
+    groups: int
+    rows: int
+    integers: list[int]
+
+    @property
+    def places(self) -> int:
+        """Windows of an image."""
+        return math.prod(self.result.shape[2:])
+
+    @property
+    def outs(self) -> int:
+        """Channels of results in a group."""
+        return self.result.shape[1] // self.groups
+
+    @property
+    def channels(self) -> int:
+        """Channels of the image in a group."""
+        return self.image.shape[1] // self.groups
+
+
+def _part(look: Look, first: int, n: int) -> Look:
+    """`n` images of a contiguous look."""
+    return seen(look, (n, *look.shape[1:]), look.steps, first * look.steps[0])
+
+
+def _forward(backend: Any, job: Job, weight: Look, bias: Look | None) -> Look:
+    """Products of the weight, (groups, outs, rows) and contiguous, with columns of each image."""
+    target, out = backend.target, job.result
+    for first, n in _chunks(job.image.shape[0], job.groups * job.rows * job.places, target):
+        packed, steps = _columns(backend, job, first, n)
+        batch = (n, job.groups)
+        p = Product(batch, job.outs, job.places, job.rows, weight, packed, (0, job.outs * job.rows, job.rows, 1), steps)
         into = seen(out, (n * math.prod(out.shape[1:]),), (1,), first * out.steps[0])
-        panels.by_panels(backend, p, packed, steps, into, bias, ())
+        if target.rows:
+            panels.by_panels(backend, p, packed, list(steps), into, bias, ())
+        else:
+            multiply(backend, p, into)
+    if bias is not None and not target.rows:
+        summand = seen(bias, (bias.size, *[1] * (len(out.shape) - 2)), (1, *[0] * (len(out.shape) - 2)))
+        total: Look = backend.kernel("add", from_numpy_dtype(out.dtype))(out, summand)
+        return total
+    return out
+
+
+def _columns(backend: Any, job: Job, first: int, n: int) -> tuple[Look, tuple[int, ...]]:
+    """(columns of some images, their strides: along images, groups, rows, and from one panel or column to the next)"""
+    x, target = _part(job.image, first, n), backend.target
+    if not target.rows:
+        flat = backend.fresh((n, job.groups, job.rows, job.places), x.dtype, x.index)
+        planes = n * x.shape[1]
+        args = [given(x), given(flat), planes, *job.integers]
+        backend.launch(flat_kernel(x.dtype, target), flat.size, args, x.index)
+        return flat, flat.steps
+    wide = panels.tile(x.dtype, target)[1]
+    count = -(-job.places // wide)
+    packed = backend.fresh((n, job.groups, count, job.rows, wide), x.dtype, x.index)
+    args = [given(x), given(packed), n, job.groups, job.channels, *job.integers]
+    beside = (panels.panel_kernel(x.dtype, target), turned_kernel(x.dtype, wide, target))
+    items = n * job.groups * count * job.channels
+    backend.launch(panels_kernel(x.dtype, wide, target), items, args, x.index, beside)
+    return packed, (packed.steps[0], packed.steps[1], wide, packed.steps[2])
 
 
 def _flipped(backend: Any, weight: Look, groups: int) -> Look:
@@ -75,44 +135,64 @@ def _flipped(backend: Any, weight: Look, groups: int) -> Look:
     return found
 
 
-def _spread_back(backend: Any, grad: Look, weight: Look, out: Look, groups: int, integers: Sequence[int]) -> None:
-    """Products of the weight's transpose with gradients, added where the windows lie."""
-    images, outs, m = grad.shape[0], grad.shape[1] // groups, math.prod(grad.shape[2:])
-    rows = weight.size // (groups * outs)
-    for first, n in _chunks(images, groups * rows * m):
-        columns = backend.fresh((n * groups * rows * m,), grad.dtype, grad.index)
-        source = seen(grad, (), (), first * grad.steps[0])
-        steps = (grad.steps[0], outs * m, m, 1)
-        p = Product((n, groups), rows, m, outs, weight, source, (0, outs * rows, 1, rows), steps)
-        panels.multiply(backend, p, columns)
-        into = seen(out, (), (), first * out.steps[0])
-        planes = n * out.shape[1]
-        made = back_kernel(grad.dtype, backend.target)
-        backend.launch(made, planes, [given(columns), given(into), planes, *integers], grad.index)
+def _back(backend: Any, job: Job, weight: Look) -> None:
+    """Products of the weight's transpose with what is in the place of results, added where the windows lie."""
+    grad, image, target = job.result, job.image, backend.target
+    for first, n in _chunks(grad.shape[0], job.groups * job.rows * job.places, target):
+        columns = backend.fresh((n * job.groups * job.rows * job.places,), grad.dtype, grad.index)
+        steps = (grad.steps[0], job.outs * job.places, job.places, 1)
+        source, turned = _part(grad, first, n), (0, job.outs * job.rows, 1, job.rows)
+        multiply(
+            backend,
+            Product((n, job.groups), job.rows, job.places, job.outs, weight, source, turned, steps),
+            columns,
+        )
+        into = _part(image, first, n)
+        planes = n * image.shape[1]
+        made = (back_kernel if target.rows else collected_kernel)(grad.dtype, target)
+        args = [given(columns), given(into), planes, *job.integers]
+        backend.launch(made, planes if target.rows else into.size, args, grad.index)
 
 
-def _weight_grad(backend: Any, grad: Look, x: Look, out: Look, groups: int, integers: Sequence[int]) -> None:
+def _weight_grad(backend: Any, job: Job, out: Look) -> None:
     """Products of gradients with columns turned, over the windows of all images."""
-    images, outs, m = grad.shape[0], grad.shape[1], math.prod(grad.shape[2:])
-    channels = x.shape[1] // groups
-    rows, wide = math.prod(out.shape[1:]), panels.tile(x.dtype, backend.target)[1]
-    count = -(-rows // wide)
-    chunks = list(_chunks(images, groups * rows * m))
-    totals = backend.fresh((len(chunks), out.size), x.dtype, x.index) if len(chunks) > 1 else out
-    made = turned_kernel(x.dtype, wide, backend.target)
-    beside = (panels.panel_kernel(x.dtype, backend.target),)
-    for number, (first, n) in enumerate(chunks):
-        packed = backend.fresh((groups, count, n * m, wide), x.dtype, x.index)
-        source = seen(x, (), (), first * x.steps[0])
-        args = [given(source), given(packed), n, groups, channels, *integers]
-        backend.launch(made, groups * count * n * _first_count(integers), args, x.index, beside)
-        left = backend.contiguous(seen(grad, (outs, n, m), (m, grad.steps[0], 1), first * grad.steps[0]))
-        each = outs // groups
-        p = Product((1, groups), each, rows, n * m, left, packed, (0, each * n * m, n * m, 1), ())
-        into = seen(totals, (out.size,), (1,), number * out.size)
-        panels.by_panels(backend, p, packed, [0, packed.steps[0], wide, packed.steps[1]], into, None, ())
-    if totals is not out:
-        backend.write(out, seen(summed(backend, totals), out.shape, out.steps))
+    grad, target = job.result, backend.target
+    chunks = list(_chunks(grad.shape[0], job.groups * job.rows * job.places, target))
+    found = [(_turned if target.rows else _by_image)(backend, job, *chunk) for chunk in chunks]
+    total = found[0]
+    for more in found[1:]:
+        total = backend.kernel("add", from_numpy_dtype(out.dtype))(total, more)
+    backend.write(out, seen(total, out.shape, out.steps))
+
+
+def _turned(backend: Any, job: Job, first: int, n: int) -> Look:
+    """The gradient of the weight from some images, as one product over all their windows."""
+    x, target, outs = _part(job.image, first, n), backend.target, job.outs
+    wide = panels.tile(x.dtype, target)[1]
+    count, windows = -(-job.rows // wide), n * job.places
+    packed = backend.fresh((job.groups, count, windows, wide), x.dtype, x.index)
+    args = [given(x), given(packed), n, job.groups, job.channels, *job.integers]
+    beside = (panels.panel_kernel(x.dtype, target),)
+    items = job.groups * count * n * job.integers[3]  # windows along the first of three dims
+    backend.launch(turned_kernel(x.dtype, wide, target), items, args, x.index, beside)
+    grad = job.result
+    shape, steps = (grad.shape[1], n, job.places), (job.places, grad.steps[0], 1)
+    left = backend.contiguous(seen(grad, shape, steps, first * grad.steps[0]))
+    p = Product((1, job.groups), outs, job.rows, windows, left, packed, (0, outs * windows, windows, 1), ())
+    out: Look = backend.fresh((job.groups * outs * job.rows,), x.dtype, x.index)
+    panels.by_panels(backend, p, packed, [0, packed.steps[0], wide, packed.steps[1]], out, None, ())
+    return out
+
+
+def _by_image(backend: Any, job: Job, first: int, n: int) -> Look:
+    """The gradient of the weight from some images, as a sum of products for each."""
+    columns, (image, group, row, _) = _columns(backend, job, first, n)
+    grad, outs = _part(job.result, first, n), job.outs
+    steps = (grad.steps[0], outs * job.places, job.places, 1)
+    p = Product((n, job.groups), outs, job.rows, job.places, grad, columns, steps, (image, group, 1, row))
+    each: Look = backend.fresh((n, job.groups * outs * job.rows), grad.dtype, grad.index)
+    multiply(backend, p, seen(each, (each.size,), (1,)))
+    return summed(backend, each)
 
 
 def _widened(backend: Any, *looks: Look | None) -> list[Any]:
@@ -120,9 +200,14 @@ def _widened(backend: Any, *looks: Look | None) -> list[Any]:
     return [look if look is None else cast(backend, look, np.dtype(np.float32)) for look in looks]
 
 
-def _first_count(integers: Sequence[int]) -> int:
-    """Windows along the first of the three dims."""
-    return integers[3]
+def _slid(backend: Any, looks: Sequence[Look], out: Look, integers: list[int], counts: Sequence[int]) -> Look:
+    """A convolution by its definition."""
+    if not backend.target.rows or is_complex(out.dtype):
+        return run(backend, direct_kernel(out.dtype, backend.target), looks, out, integers)
+    made = convolution_lines(out.dtype, backend.target)
+    items = math.prod(out.shape[:2]) * run_count(counts)
+    backend.launch(made, items, [*(given(look) for look in (*looks, out)), *integers], out.index)
+    return out
 
 
 @kernel
@@ -137,8 +222,8 @@ def convolution(
     groups: int,
 ) -> Look:
     if input.dtype.name in SHORT:  # converted once, not for each use
-        looks = _widened(backend, input, weight, bias)
-        return cast(backend, convolution(backend, *looks, stride, padding, dilation, groups), input.dtype)
+        input, weight, bias, half = *_widened(backend, input, weight, bias), input.dtype
+        return cast(backend, convolution(backend, input, weight, bias, stride, padding, dilation, groups), half)
     n, sizes, kernel_size = input.shape[0], input.shape[2:], weight.shape[2:]
     counts = tuple(map(window_count, sizes, kernel_size, stride, padding, dilation))
     outs, channels = weight.shape[:2]
@@ -147,10 +232,10 @@ def convolution(
     integers = window_integers(sizes, counts, kernel_size, stride, padding, dilation)
     others = n * groups * math.prod(counts) * math.prod(kernel_size)
     if _pays(input.dtype, outs // groups, channels, others, backend.target):
-        _forward(backend, looks[0], looks[1], looks[2] if bias is not None else None, out, groups, integers)
-        return out
+        job = Job(looks[0], out, groups, channels * math.prod(kernel_size), integers)
+        return _forward(backend, job, looks[1], looks[2] if bias is not None else None)
     head = [n, outs, channels, groups, int(bias is not None)]
-    return run(backend, direct_kernel(input.dtype, backend.target), looks, out, [*head, *integers])
+    return _slid(backend, looks, out, [*head, *integers], counts)
 
 
 @kernel
@@ -165,8 +250,8 @@ def convolution_input_grad(
     groups: int,
 ) -> Look:
     if grad.dtype.name in SHORT:
-        looks = _widened(backend, grad, weight)
-        found = convolution_input_grad(backend, *looks, input_size, stride, padding, dilation, groups)
+        one, two = _widened(backend, grad, weight)
+        found = convolution_input_grad(backend, one, two, input_size, stride, padding, dilation, groups)
         return cast(backend, found, grad.dtype)
     n, outs, *counts = grad.shape
     channels, *kernel_size = weight.shape[1:]
@@ -174,14 +259,19 @@ def convolution_input_grad(
     looks = [backend.contiguous(look) for look in (grad, weight)]
     integers = window_integers(input_size, counts, kernel_size, stride, padding, dilation)
     others = n * groups * math.prod(counts) * math.prod(kernel_size)
-    if _pays(grad.dtype, channels, outs // groups, others, backend.target):
-        if max(stride) == 1:  # a convolution itself
-            ends = [d * (k - 1) - p for d, k, p in zip(dilation, kernel_size, padding, strict=True)]
-            integers = window_integers(counts, input_size, kernel_size, stride, ends, dilation)
-            _forward(backend, looks[0], _flipped(backend, looks[1], groups), None, out, groups, integers)
-        else:
-            _spread_back(backend, looks[0], looks[1], out, groups, integers)
+    pays = _pays(grad.dtype, channels, outs // groups, others, backend.target)
+    if pays and max(stride) > 1:
+        _back(backend, Job(out, looks[0], groups, channels * math.prod(kernel_size), integers), looks[1])
         return out
+    if pays or (backend.target.rows and max(stride) == 1):  # a convolution itself
+        ends = [d * (k - 1) - p for d, k, p in zip(dilation, kernel_size, padding, strict=True)]
+        integers = window_integers(counts, input_size, kernel_size, stride, ends, dilation)
+        turned = _flipped(backend, looks[1], groups)
+        if pays:
+            job = Job(looks[0], out, groups, outs // groups * math.prod(kernel_size), integers)
+            return _forward(backend, job, turned, None)
+        head = [n, channels * groups, outs // groups, groups, 0]
+        return _slid(backend, [looks[0], turned, turned], out, [*head, *integers], input_size)
     made = direct_input_grad_kernel(grad.dtype, backend.target)
     return run(backend, made, looks, out, [n, outs, channels, groups, *integers])
 
@@ -198,8 +288,8 @@ def convolution_weight_grad(
     groups: int,
 ) -> Look:
     if grad.dtype.name in SHORT:
-        looks = _widened(backend, grad, input)
-        found = convolution_weight_grad(backend, *looks, weight_size, stride, padding, dilation, groups)
+        one, two = _widened(backend, grad, input)
+        found = convolution_weight_grad(backend, one, two, weight_size, stride, padding, dilation, groups)
         return cast(backend, found, grad.dtype)
     n, outs, *counts = grad.shape
     channels = input.shape[1] // groups
@@ -208,7 +298,8 @@ def convolution_weight_grad(
     integers = window_integers(input.shape[2:], counts, weight_size, stride, padding, dilation)
     others = n * groups * math.prod(counts) * math.prod(weight_size)
     if _pays(grad.dtype, outs // groups, channels, others, backend.target):
-        _weight_grad(backend, looks[0], looks[1], out, groups, integers)
+        _weight_grad(backend, Job(looks[1], looks[0], groups, channels * math.prod(weight_size), integers), out)
         return out
-    made = direct_weight_grad_kernel(grad.dtype, backend.target)
+    has_lines = backend.target.rows and not is_complex(grad.dtype)
+    made = (weight_grad_lines if has_lines else direct_weight_grad_kernel)(grad.dtype, backend.target)
     return run(backend, made, looks, out, [n, outs, channels, groups, *integers])

@@ -132,9 +132,7 @@ def direct_weight_grad_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
 
 
 def run(backend: Any, made: Kernel, looks: Sequence[Look], out: Look, integers: Sequence[int]) -> Look:
-    f32 = np.dtype(np.float32)
-    makers = (direct_kernel, direct_input_grad_kernel, direct_weight_grad_kernel)
-    beside = [make(f32, backend.target) for make in makers] if out.dtype == f32 else []
+    """One launch: a work item for each result."""
     arrays = [given(look, parts(look.dtype)) for look in (*looks, out)]
-    backend.launch(made, out.size, [*arrays, *integers], out.index, beside)
+    backend.launch(made, out.size, [*arrays, *integers], out.index)
     return out

@@ -43,10 +43,6 @@ def number(name: str, dtype: np.dtype[Any]) -> Node:
     return Node("number", name, (), dtype, ())
 
 
-MOST_CALLS = 8192
-"""Calls that plans are kept for."""
-
-
 class Program:
     """A formula's kernels for one target; `outputs` of the graph are complete."""
 

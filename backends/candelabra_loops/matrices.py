@@ -175,7 +175,7 @@ def inverse(backend: Any, input: Look) -> Look:
     dtype, target, index = input.dtype, backend.target, input.index
     x, out = backend.contiguous(input), backend.fresh(input.shape, dtype, index)
     if not x.size:
-        return out  # type: ignore[no-any-return]
+        return out
     n, matrices = x.shape[-1], math.prod(x.shape[:-2])
     wide = summed_in(dtype, target)
     now, other = (backend.fresh((matrices, n, 2 * n), wide, index) for _ in range(2))
@@ -196,4 +196,4 @@ def inverse(backend: Any, input: Look) -> Look:
         raise ArgumentError(f"inverse: input must not be singular, got shape {input.shape}")
     args = [given(now, wide_parts), given(out, count), matrices * n, n]
     backend.launch(finish_kernel(dtype, target), out.size, args, index)
-    return out  # type: ignore[no-any-return]
+    return out

@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -90,6 +90,39 @@ def joined(sizes: Sequence[int], kinds: Kinds) -> tuple[list[int], Kinds]:
     return out, tuple(found)
 
 
+class Layout(NamedTuple):
+    """How a call's arrays are looked at.
+
+    Attributes:
+        sizes: of the dims of the formula; `affine`: of weight and bias in them; `kept`: of the statistics.
+        statistics: shape of mean and variance in the view.
+        terms: elements that each statistic is of.
+    """
+
+    sizes: Shape
+    kinds: Kinds
+    affine: Shape
+    kept: Shape
+    statistics: Shape
+    terms: float
+
+
+@functools.lru_cache(maxsize=1024)
+def layout(shape: Shape, view_size: Shape, dim: Shape, affine_size: Shape) -> Layout | None:
+    """The layout of a call; None where input and view do not split into common dims."""
+    sizes = refined(shape, view_size)
+    if sizes is None:
+        return None
+    affine = (*(1,) * (len(shape) - len(affine_size)), *affine_size)
+    of_view, of_input = belonging(view_size, sizes), belonging(shape, sizes)
+    kinds = tuple((v in dim, affine[i] != 1) for v, i in zip(of_view, of_input, strict=True))
+    sizes, kinds = joined(sizes, kinds)
+    moving = tuple(n if moves else 1 for n, (_, moves) in zip(sizes, kinds, strict=True))
+    kept = tuple(1 if over else n for n, (over, _) in zip(sizes, kinds, strict=True))
+    statistics = tuple(1 if i in dim else n for i, n in enumerate(view_size))
+    return Layout(tuple(sizes), kinds, moving, kept, statistics, float(math.prod(view_size[i] for i in dim)))
+
+
 @kernel
 def standardize(
     backend: Any,
@@ -101,29 +134,22 @@ def standardize(
     affine_size: Shape,
     eps: float,
 ) -> tuple[Look, Look, Look]:
-    statistics = tuple(1 if i in dim else n for i, n in enumerate(view_size))
     if not input.size:
+        statistics = tuple(1 if i in dim else n for i, n in enumerate(view_size))
         out = backend.fresh(input.shape, input.dtype, input.index)
         mean, var = (filled(backend, statistics, math.nan, input.dtype, input.index) for _ in range(2))
         return out, mean, var
-    affine = (*(1,) * (len(input.shape) - len(affine_size)), *affine_size)
-    sizes = refined(input.shape, view_size)
-    if sizes is None:
+    plan = layout(input.shape, tuple(view_size), tuple(dim), tuple(affine_size))
+    if plan is None:
         return _in_two(backend, input, weight, bias, view_size, dim, affine_size, eps)
-    of_view, of_input = belonging(view_size, sizes), belonging(input.shape, sizes)
-    kinds = tuple((v in dim, affine[i] != 1) for v, i in zip(of_view, of_input, strict=True))
-    sizes, kinds = joined(sizes, kinds)
-    looks = [reshaped(backend, input, tuple(sizes))]
-    affine_shape = tuple(n if moves else 1 for n, (_, moves) in zip(sizes, kinds, strict=True))
-    looks += [reshaped(backend, a, affine_shape) for a in (weight, bias) if a is not None]
-    kept = tuple(1 if over else n for n, (over, _) in zip(sizes, kinds, strict=True))
-    made = program(kinds, weight is not None, bias is not None, input.dtype, backend.target)
-    numbers = {"count": float(math.prod(view_size[i] for i in dim)), "eps": eps}
-    out, mean, var = made.run(backend, looks, [tuple(sizes), kept, kept], numbers)
-    return (
-        seen(out, input.shape, contiguous_strides(input.shape)),
-        *(seen(look, statistics, contiguous_strides(statistics)) for look in (mean, var)),
-    )
+    looks = [reshaped(backend, input, plan.sizes)]
+    looks += [reshaped(backend, a, plan.affine) for a in (weight, bias) if a is not None]
+    made = program(plan.kinds, weight is not None, bias is not None, input.dtype, backend.target)
+    numbers = {"count": plan.terms, "eps": eps}
+    out, mean, var = made.run(backend, looks, [plan.sizes, plan.kept, plan.kept], numbers)
+    steps = contiguous_strides(plan.statistics)
+    mean, var = (seen(look, plan.statistics, steps) for look in (mean, var))
+    return seen(out, input.shape, contiguous_strides(input.shape)), mean, var
 
 
 def _in_two(

@@ -183,11 +183,11 @@ class _Tile:
             return
         for half, total in enumerate(self.sums[i]):
             here = at + half * self.lanes
-            value = b.var(total.get())
+            new = b.var(total.get())
             if more is not None:
                 with b.when(more):
-                    value.set(value.get() + out.vector(here, self.lanes))
-            out[here] = value.get()
+                    new.set(new.get() + out.vector(here, self.lanes))
+            out[here] = new.get()
 
 
 # -- host ----------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import numpy as np
 
 from candelabra._shape import Shape, window_count
 from candelabra.compiler import ir
+from candelabra.compiler.graph import is_complex
 from candelabra.compiler.ir import Builder, Kernel, Target, Value
 from candelabra.compiler.nest import load, store
 from candelabra.compiler.pair import Pair
@@ -19,7 +20,9 @@ from candelabra.compiler.pair import Pair
 from ._kernel import kernel
 from .backend import Look
 from .elements import Register, buffer, computed_in, number, parts, places_of, plus, short_name, value_of
+from .lines import max_lines, mean_grad_planes, mean_lines, run_count
 from .places import given
+from .pooling_parts import Divisor, lowest
 from .windows import Windows, over, product, window_integers, windows
 
 
@@ -44,7 +47,7 @@ def max_kernel(dtype: np.dtype[Any], adaptive: bool, target: Target) -> Kernel:
         base = row * product([d.size for d in dims])
         seen = [(_adaptive if adaptive else _sliding)(d, i) for d, i in zip(dims, at, strict=True)]
         starts, taps = [start for start, _ in seen], [tap for _, tap in seen]
-        best, place = b.var(b.const(_lowest(type), type)), b.var(b.const(0, "i64"))
+        best, place = b.var(b.const(lowest(type), type)), b.var(b.const(0, "i64"))
         is_first = b.var(b.const(1, "i64"))
         with over(b, taps) as t:
             here = _flat(dims, [s + i * d.dilation for s, i, d in zip(starts, t, dims, strict=True)])
@@ -72,20 +75,16 @@ def _adaptive(dim: Windows, place: Value) -> tuple[Value, tuple[Value, Value]]:
     return start, (place.b.const(0, "i64"), end - start)
 
 
-def _lowest(type: str) -> float:
-    if ir.is_float(type):
-        return -math.inf
-    return -(1 << (ir.bits(type) - 1)) if ir.is_signed(type) else 0
-
-
 def _maxima(backend: Any, input: Look, counts: Shape, adaptive: bool, integers: list[int]) -> tuple[Look, Look]:
     x = backend.contiguous(input)
     shape = (*input.shape[: -len(counts)], *counts)
     out, indices = (backend.fresh(shape, t, input.index) for t in (input.dtype, np.dtype(np.int64)))
     rows = math.prod(shape[: -len(counts)])
-    made = max_kernel(input.dtype, adaptive, backend.target)
-    beside = [max_kernel(np.dtype(np.float32), False, backend.target)]
-    backend.launch(made, out.size, [given(x), given(out), given(indices), rows, *integers], input.index, beside)
+    args = [given(x), given(out), given(indices), rows, *integers]
+    if backend.target.rows and not adaptive and math.prod(input.shape[-len(counts) :]) < 1 << 31:
+        backend.launch(max_lines(input.dtype, backend.target), rows * run_count(counts), args, input.index)
+    else:
+        backend.launch(max_kernel(input.dtype, adaptive, backend.target), out.size, args, input.index)
     return out, indices
 
 
@@ -118,25 +117,6 @@ def _counts(
 # -- means ---------------------------------------------------------------------------------------------------------------
 
 
-class _Divisor:
-    """In a kernel: what sums are divided by."""
-
-    def __init__(self, b: Builder, dims: Sequence[Windows]) -> None:
-        self.dims = dims
-        self.override = b.size("override")
-        self.include = b.size("include_padding")
-
-    def of(self, starts: Sequence[Value]) -> Value:
-        """The divisor of the window with these starts, i64."""
-        lengths = []
-        for d, start in zip(self.dims, starts, strict=True):
-            zero = start.b.const(0, "i64")
-            padded = ir.minimum(start + d.kernel, d.size + d.padding) - start
-            inside = ir.minimum(start + d.kernel, d.size) - ir.maximum(start, zero)
-            lengths.append(self.include.ne(0).select(padded, inside))
-        return self.override.ne(0).select(self.override, product(lengths))
-
-
 def _over(value: Any, divisor: Value) -> Any:
     if isinstance(value, Pair):
         return Pair(_over(value.re, divisor), _over(value.im, divisor))
@@ -149,7 +129,7 @@ def mean_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
     b = Builder(f"avg_pool_{short_name(dtype)}", target)
     x, out = buffer(b, "x", dtype), buffer(b, "out", dtype, True)
     rows, dims = b.size("rows"), windows(b)
-    divisor = _Divisor(b, dims)
+    divisor = Divisor(b, dims)
     with b.work(rows * product([d.count for d in dims])) as item:
         row, *at = places_of(item, [rows, *(d.count for d in dims)])
         base = row * product([d.size for d in dims])
@@ -168,7 +148,7 @@ def mean_grad_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
     b = Builder(f"avg_pool_grad_{short_name(dtype)}", target)
     grad, out = buffer(b, "grad", dtype), buffer(b, "out", dtype, True)
     rows, dims = b.size("rows"), windows(b)
-    divisor = _Divisor(b, dims)
+    divisor = Divisor(b, dims)
     with b.work(rows * product([d.size for d in dims])) as item:
         row, *at = places_of(item, [rows, *(d.size for d in dims)])
         total = Register(b, number(b, 0, computed_in(dtype)))
@@ -188,15 +168,9 @@ def _seeing(dim: Windows, place: Value) -> tuple[Value, Value]:
     return first, ir.minimum(last.idiv(dim.stride) + 1, dim.count)
 
 
-def _means(
-    backend: Any, made: Kernel, source: Look, out: Look, rows: int, integers: list[int], rest: tuple[bool, Any]
-) -> Look:
-    include, override = rest
-    f32 = np.dtype(np.float32)
-    beside = [mean_kernel(f32, backend.target), mean_grad_kernel(f32, backend.target)]
-    arrays = [given(look, parts(look.dtype)) for look in (backend.contiguous(source), out)]
-    backend.launch(made, out.size, [*arrays, rows, *integers, override or 0, int(include)], out.index, beside)
-    return out
+def _arguments(source: Look, out: Look, rows: int, integers: list[int], divisor: Any, include: bool) -> list[Any]:
+    """Arguments of kernels of means."""
+    return [*(given(look, parts(look.dtype)) for look in (source, out)), rows, *integers, divisor or 0, int(include)]
 
 
 @kernel
@@ -215,8 +189,13 @@ def avg_pool(
     counts, sizes = _counts(input.shape, kernel_size, stride, padding, ones, ceil_mode)
     out = backend.fresh((*lead, *counts), input.dtype, input.index)
     integers = window_integers(sizes, counts, kernel_size, stride, padding, ones)
-    made = mean_kernel(input.dtype, backend.target)
-    return _means(backend, made, input, out, math.prod(lead), integers, (count_include_pad, divisor_override))
+    rows = math.prod(lead)
+    args = _arguments(backend.contiguous(input), out, rows, integers, divisor_override, count_include_pad)
+    if backend.target.rows and not is_complex(input.dtype):
+        backend.launch(mean_lines(input.dtype, backend.target), rows * run_count(counts), args, out.index)
+    else:
+        backend.launch(mean_kernel(input.dtype, backend.target), out.size, args, out.index)
+    return out
 
 
 @kernel
@@ -235,5 +214,12 @@ def avg_pool_input_grad(
     lead, counts = grad.shape[:-n], grad.shape[-n:]
     out = backend.fresh((*lead, *input_size), grad.dtype, grad.index)
     integers = window_integers(input_size, counts, kernel_size, stride, padding, (1,) * n)
-    made = mean_grad_kernel(grad.dtype, backend.target)
-    return _means(backend, made, grad, out, math.prod(lead), integers, (count_include_pad, divisor_override))
+    rows = math.prod(lead)
+    args = _arguments(backend.contiguous(grad), out, rows, integers, divisor_override, count_include_pad)
+    if backend.target.rows and not is_complex(grad.dtype):
+        inside = computed_in(grad.dtype)
+        sums = out if inside == grad.dtype else backend.fresh(out.shape, inside, out.index)
+        backend.launch(mean_grad_planes(grad.dtype, backend.target), rows, [args[0], given(sums), *args[1:]], out.index)
+    else:
+        backend.launch(mean_grad_kernel(grad.dtype, backend.target), out.size, args, out.index)
+    return out

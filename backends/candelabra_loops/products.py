@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -11,21 +12,27 @@ from typing import Any
 import numpy as np
 
 from candelabra._shape import Shape, broadcast_shapes, contiguous_strides
-from candelabra.compiler.graph import coalesced
+from candelabra.compiler.graph import Axis, Graph, coalesced
+from candelabra.compiler.ir import Target
 
-from . import panels
+from . import panels, tiles
 from ._kernel import kernel
 from .backend import Look
 from .elements import SHORT
+from .formulas import Program, array, mapped, summed
 from .places import seen
 from .plain import Product, cast, plain
 
 # -- operands ------------------------------------------------------------------------------------------------------------
 
+LINES = 1 << 14
+"""Products with a vector from which a reduction is built for them."""
+
 
 @kernel
 def matmul(backend: Any, input: Look, other: Look) -> Look:
-    if input.dtype.name in SHORT and input.size * other.shape[-1] >= panels.LEAST:  # converted once, not for each use
+    if backend.target.rows and input.dtype.name in SHORT and input.size * other.shape[-1] >= panels.LEAST:
+        # Converted once, not for each use.
         wide = np.dtype(np.float32)
         return cast(backend, matmul(backend, cast(backend, input, wide), cast(backend, other, wide)), input.dtype)
     a, b = _matrix(input, True), _matrix(other, False)
@@ -43,7 +50,33 @@ def multiply(backend: Any, product: Product, out: Look) -> None:
     """Products into contiguous `out`."""
     if panels.pays(product, backend.target):
         return panels.multiply(backend, product, out)
+    if tiles.pays(product, backend.target):
+        return tiles.multiply(backend, product, out)
+    if min(product.n, product.m) == 1 and product.n * product.m * product.k >= LINES:
+        return lines(backend, product, out)
     return plain(backend, product, out)
+
+
+@functools.lru_cache(maxsize=64)
+def line_program(dtype: np.dtype[Any], target: Target) -> Program:
+    """Sums of the products of rows (outer, inner, n, k) with one row (outer, inner, 1, k)."""
+    graph = Graph("product_lines")
+    outer, inner, row, term = (Axis() for _ in range(4))
+    x, y = array(graph, dtype, (outer, inner, row, term)), array(graph, dtype, (outer, inner, None, term))
+    graph.outputs = [summed(mapped("mul", x, y), [term])]
+    return Program(graph, target)
+
+
+def lines(backend: Any, p: Product, out: Look) -> None:
+    """Products of which one operand is a vector, as the reductions that they are."""
+    (x, x_steps), (y, y_steps) = (p.input, p.input_steps), (p.other, (*p.other_steps[:2], *p.other_steps[:1:-1]))
+    rows = p.n
+    if p.n == 1:
+        (x, x_steps), (y, y_steps), rows = (y, y_steps), (x, x_steps), p.m
+    looks = [seen(x, (*p.batch, rows, p.k), x_steps), seen(y, (*p.batch, 1, p.k), y_steps)]
+    program = line_program(x.dtype, backend.target)
+    (found,) = program.run(backend, looks, [(*p.batch, rows, 1)], {})
+    backend.write(out, seen(found, out.shape, out.steps))
 
 
 def _matrix(look: Look, is_row: bool) -> Look:

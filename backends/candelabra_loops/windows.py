@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from candelabra.compiler import ir
 from candelabra.compiler.ir import Builder, Value
@@ -13,7 +13,8 @@ from candelabra.compiler.ir import Builder, Value
 DIMS = "dhw"
 
 
-class Windows(NamedTuple):
+@dataclass(frozen=True)
+class Windows:
     """One dim, in a kernel: its size, the number of windows, and what they look like."""
 
     size: Value
@@ -66,6 +67,11 @@ def product(values: Sequence[Value]) -> Value:
     for value in values[1:]:
         total = total * value
     return total
+
+
+def whole(b: Builder, dims: Sequence[Windows]) -> list[tuple[Value, Value]]:
+    """Bounds of all elements of a window."""
+    return [(b.const(0, "i64"), d.kernel) for d in dims]
 
 
 @contextlib.contextmanager

@@ -178,7 +178,7 @@ class OpenCLBackend(LoopsBackend):
     def synchronize(self, index: int) -> None:
         device = self.device(index)
         for queue in self._queues(index):
-            queue.queue.finish()
+            queue.finish()
         device.pending.clear()
 
     def _queues(self, index: int) -> list[Queue]:
@@ -221,11 +221,16 @@ class OpenCLBackend(LoopsBackend):
         return stream.is_idle
 
     def synchronize_stream(self, stream: Queue) -> None:
-        stream.queue.finish()
+        stream.finish()
 
     def wait_event(self, stream: Queue, event: Event) -> None:
-        if event.event is not None:
+        if event.event is None or is_done(event.event):
+            return
+        if event.index == stream.index:
             _cl._enqueue_barrier_with_wait_list(stream.queue, [event.event])
+            stream.touch()
+        else:  # a queue cannot wait for another context, and threads of PyOpenCL's callbacks may end the process at exit
+            event.event.wait()
 
     def new_event(self, index: int, timing: bool = False) -> Event:
         return Event(index)
@@ -279,8 +284,9 @@ class OpenCLBackend(LoopsBackend):
         made = self.fresh(array.shape, array.dtype, index)
         if array.size:
             device, flat = self.device(index), np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-            event = _cl._enqueue_write_buffer(device.current().queue, made.block.buffer, flat, 0, None, False)
-            device.keep(event, flat)
+            queue = device.current()
+            device.keep(_cl._enqueue_write_buffer(queue.queue, made.block.buffer, flat, 0, None, False), flat)
+            queue.touch()
         return made
 
     def to_host_async(self, handle: Look, out: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
@@ -292,7 +298,9 @@ class OpenCLBackend(LoopsBackend):
         whole, device = self.contiguous(handle), self.device(handle.index)
         flat = out.reshape(-1).view(np.uint8)
         start = whole.offset * whole.dtype.itemsize
-        event = _cl._enqueue_read_buffer(device.current().queue, whole.block.buffer, flat, start, None, False)
+        queue = device.current()
+        event = _cl._enqueue_read_buffer(queue.queue, whole.block.buffer, flat, start, None, False)
+        queue.touch()
         device.keep(event, (flat, whole))
         return out
 

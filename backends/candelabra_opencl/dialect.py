@@ -19,6 +19,15 @@ EXTENSIONS = {r"\bdouble\b": "cl_khr_fp64", r"\batom_add\b": "cl_khr_int64_base_
               r"\batom_cmpxchg\b": "cl_khr_int64_extended_atomics"}  # fmt: skip
 """Extensions by the words that need them."""
 
+SCALARS = {
+    "b1": "bool", "i8": "char", "u8": "uchar", "i16": "short", "u16": "ushort", "i32": "int", "u32": "uint",
+    "i64": "long", "u64": "ulong", "f32": "float", "f64": "double",
+}  # fmt: skip
+"""Names of numbers."""
+
+INSTRUCTIONS = frozenset(("fma", "sqrt", "fabs", "copysign", "floor", "ceil", "trunc", "rint"))
+"""Functions that are one instruction of a processor."""
+
 VECTORS = {f"{t}x{n}": f"{word}{n}" for t, word in (("f32", "float"), ("f64", "double")) for n in (2, 4, 8, 16)}
 """Names of values of several neighbours."""
 
@@ -32,12 +41,8 @@ class OpenCLRenderer(CRenderer):
     """
 
     name = "opencl"
-    types: Mapping[str, str] = {
-        "b1": "bool", "i8": "char", "u8": "uchar", "i16": "short", "u16": "ushort", "i32": "int", "u32": "uint",
-        "i64": "long", "u64": "ulong", "f32": "float", "f64": "double",
-    }  # fmt: skip
-    memory: Mapping[str, str] = {**types, "b1": "uchar", "f16": "ushort", "bf16": "ushort"}
-    types = {**types, **VECTORS}
+    types: Mapping[str, str] = {**SCALARS, **VECTORS}
+    memory: Mapping[str, str] = {**SCALARS, "b1": "uchar", "f16": "ushort", "bf16": "ushort"}
     spaces: Mapping[str, str] = {"global": "__global", "shared": "__local", "private": ""}
     suffixes: Mapping[str, str] = {"u32": "u", "i64": "l", "u64": "ul"}
     offsets = True
@@ -91,9 +96,9 @@ class OpenCLRenderer(CRenderer):
         return f"as_{self.types[type]}({a})"
 
     def function(self, name: str, type: str) -> str:
-        # Loops with a call of PoCL's fma stay scalar; the compiler knows its own as one instruction.
-        if name == "fma" and self.chunks and type in ("f32", "f64"):
-            return "__builtin_fmaf" if type == "f32" else "__builtin_fma"
+        # Loops with calls of the runtimes' own stay scalar; the compiler knows its own as instructions.
+        if name in INSTRUCTIONS and self.chunks and type in ("f32", "f64"):
+            return f"__builtin_{name}f" if type == "f32" else f"__builtin_{name}"
         return name
 
     def load_vector(self, type: str, space: str, pointer: str, index: str) -> str:

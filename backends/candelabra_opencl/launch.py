@@ -58,7 +58,10 @@ class Batch:
 
 def launcher(device: Any, kernel: Kernel, ready: Any) -> Callable[[int, Sequence[Any]], None]:
     """A function of the number of work items and the arguments, in order of the kernel's parameters."""
-    buffers, numbers, longs, slot = [], [], [], 0
+    buffers: list[tuple[int, int]] = []
+    numbers: list[tuple[int, int, str]] = []
+    longs: list[tuple[int, int, str]] = []
+    slot = 0
     for at, param in enumerate(kernel.params):
         if isinstance(param, Buffer):
             buffers.append((at, slot))
@@ -97,6 +100,7 @@ def launcher(device: Any, kernel: Kernel, ready: Any) -> Callable[[int, Sequence
             if numbers:
                 set_numbers(tuple([x for at, slot, type in numbers for x in (slot, CHARS[type], args[at])]))
             event = enqueue(queue.queue, ready, (total,), (local,))
+        queue.mark = None
         if device.profile is not None:
             device.profile.append((kernel.name, event))
 

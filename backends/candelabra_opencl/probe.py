@@ -27,7 +27,7 @@ def attempt(device: Any) -> bool:
     """
     context = cl.Context([device])
     queue = cl.CommandQueue(context)
-    kernel = cl.Kernel(cl.Program(context, SOURCE).build(cache_dir=False), "probe")
+    kernel = cl.Kernel(cl.Program(context, SOURCE).build(), "probe")
     memory = np.zeros(2 * PAGE, np.uint8)
     skip = -memory.ctypes.data % PAGE
     host = memory[skip : skip + 64].view(np.int32)

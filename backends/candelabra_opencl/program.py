@@ -7,6 +7,7 @@ runs), so kernels that are likely to follow each other are built as one program.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import time
@@ -55,7 +56,7 @@ class Programs:
         program, origin = self.program(source)
         took = (time.perf_counter() - start) / len(kernels)
         for kernel in kernels:
-            debug.report(kernel.name, "opencl", took, origin, lambda k=kernel: str(k), lambda: source.text)
+            debug.report(kernel.name, "opencl", took, origin, functools.partial(str, kernel), lambda: source.text)
         return [_cl.Kernel(program, entry) for entry in source.entries]
 
     def program(self, source: Source) -> tuple[Any, str]:
@@ -83,8 +84,8 @@ class Programs:
         try:
             return self._built(program)
         except cl.Error as error:
-            log = program.get_build_info(self.device, cl.program_build_info.LOG)
-            raise CompileError(explained(source.text, log.strip() or str(error), self.label)) from error
+            log = str(program.get_build_info(self.device, cl.program_build_info.LOG)).strip()
+            raise CompileError(explained(source.text, log or str(error), self.label)) from error
 
 
 def explained(source: str, log: str, label: str) -> str:

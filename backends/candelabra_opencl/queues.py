@@ -21,15 +21,21 @@ class Queue:
         index: of the device.
         queue: PyOpenCL's.
         number: tells streams of the process apart.
+        mark: an event for all work so far; None where more was given since; True once the queue was seen to be idle.
     """
 
-    __slots__ = ("__weakref__", "index", "number", "queue")
+    __slots__ = ("__weakref__", "index", "mark", "number", "queue")
 
     def __init__(self, index: int, context: Any, device: Any) -> None:
         self.index = index
         able = device.queue_properties & cl.command_queue_properties.PROFILING_ENABLE
         self.queue = cl.CommandQueue(context, device, properties=able)
         self.number = next(_numbers)
+        self.mark: Any = True
+
+    def touch(self) -> None:
+        """Notes that there is more work."""
+        self.mark = None
 
     def marker(self) -> Any:
         """An event for all work given to the queue so far."""
@@ -37,10 +43,17 @@ class Queue:
         self.queue.flush()
         return event
 
+    def finish(self) -> None:
+        """Waits until all work is done."""
+        self.mark = True
+        self.queue.finish()
+
     @property
     def is_idle(self) -> bool:
         """Whether all work is done."""
-        return is_done(self.marker())
+        if self.mark is None:
+            self.mark = self.marker()
+        return self.mark is True or is_done(self.mark)
 
 
 class Event:

@@ -41,7 +41,8 @@ INTEL = "libintelocl.so"
 INTEL_WHEELS = ("intel-opencl-rt", "intel-cmplr-lib-rt", "tbb")
 INTEL_NEEDS = ("libtbb.so.12", "libintlc.so.5", "libirng.so", "libsvml.so", "libimf.so")
 SIMULATORS = ("oclgrind",)
-PROBE_TIMEOUT_S = 12.0
+PROBE_TIMEOUT_S = 20.0
+TOO_LONG = "took over"
 NEXT_STEP = "pip install candelabra[opencl-cpu] for the processor, or install the driver of your GPU"
 
 
@@ -86,7 +87,7 @@ def intel_library() -> Path | None:
 
 def vendor_entries() -> dict[str, str]:
     """Name and text of each `.icd` file the loader shall read."""
-    entries = {}
+    entries: dict[str, str] = {}
     for folder, is_system in ((SYSTEM, True), (Path(sys.prefix) / "etc/OpenCL/vendors", False)):
         for file in sorted(folder.glob("*.icd")) if folder.is_dir() else ():
             text = file.read_text(errors="replace").strip()
@@ -182,7 +183,9 @@ def tried(entries: Mapping[str, str] | None) -> dict[str, Any]:
         with vendors({name: text for name, text in entries.items() if name not in broken}):
             devices, ending = _try_all()
     outcome = {"devices": devices, "broken": broken}
-    cache.put(key, json.dumps(outcome).encode())
+    said = json.dumps(outcome)
+    if TOO_LONG not in said:  # the machine may have been busy
+        cache.put(key, said.encode())
     return outcome
 
 
@@ -208,12 +211,13 @@ def _try_all() -> tuple[list[dict[str, Any]], str]:
 def _run_probe(skipped: list[str]) -> tuple[list[dict[str, Any]], str]:
     """Lines of one run of the probe, and how it ended if not well."""
     command = [sys.executable, str(Path(__file__).with_name("probe.py")), *skipped]
+    env = {**os.environ, "PYOPENCL_NO_CACHE": "1"}  # what was built once does not show what can be built now
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, env=env)
         out, ending = done.stdout, "" if done.returncode == 0 else f"ended its process with code {done.returncode}"
     except subprocess.TimeoutExpired as error:
         out = error.stdout.decode() if isinstance(error.stdout, bytes) else error.stdout or ""
-        ending = f"took over {PROBE_TIMEOUT_S:g} s"
+        ending = f"{TOO_LONG} {PROBE_TIMEOUT_S:g} s"
     lines = []
     for line in out.splitlines():
         with contextlib.suppress(json.JSONDecodeError):  # runtimes print what they like
@@ -293,7 +297,8 @@ def matches(found: Found, name: str) -> bool:
     import pyopencl as cl
 
     platform, _, device = name.partition("/")
-    kind = cl.device_type.to_string(found.device.type & ~cl.device_type.DEFAULT).lower()
+    kinds: Any = cl.device_type
+    kind = kinds.to_string(found.device.type & ~kinds.DEFAULT).lower()
     of = found.device.platform
     text = f"{of.name} {of.vendor} {of.version}".lower()
     return (platform == kind or platform in text) and device in found.device.name.lower()

@@ -90,7 +90,7 @@ class CompiledOp(ABC):
                 layout(a)
                 if type(a) is kind
                 else type(a)
-                if i in numbers and a is not None  # a number, which kernels take as a parameter
+                if i in numbers and a is not None and a is not True and a is not False  # a parameter of kernels
                 else (type(a), a)
                 for i, a in enumerate(args)
             ],

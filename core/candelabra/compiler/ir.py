@@ -432,7 +432,8 @@ class Local:
 
 @dataclass(eq=False)
 class For:
-    """Turns of a block, with i64 `index` from `start` to before `stop`. `vector`: turns do not depend on each other."""
+    """Turns of a block, with i64 `index` from `start` to before `stop`. `vector`: turns do not depend on each other, but
+    for `Accumulate`s with `reassoc`."""
 
     index: Value
     start: Value

@@ -265,7 +265,7 @@ class _Nest:
         if heavy and self.over and all(how.narrow for _, how in turn):
             self._in_blocks(parts, bases, known, stored)
         else:
-            with self._within(bases, vector=False) as (offsets, place):
+            with self._within(bases, vector=all(type(how) is Sum for _, how in turn)) as (offsets, place):
                 self._step(parts, offsets, place, known, stored)
         for node, how, accs in parts:
             known[_key(node, how)] = how.result([a.get() for a in accs])
@@ -288,7 +288,7 @@ class _Nest:
             for _, how, _ in short:
                 how.types = ["f32"] * len(how.types)
             first = self.last_index
-            with b.loop(ir.minimum(stop - first, b.const(BLOCK, "i64"))) as i:
+            with b.loop(ir.minimum(stop - first, b.const(BLOCK, "i64")), vector=True) as i:
                 here = {id(a.buffer): offsets[id(a.buffer)] + i * a.strides[self.form.kept + d] for a in self.arrays}
                 self._step(short, here, place + i, known, stored)
             for (_, how, accs), (_, _, sums) in zip(parts, short, strict=True):

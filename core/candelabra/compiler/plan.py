@@ -108,7 +108,7 @@ class Planner:
         kept.sort(key=lambda loop: -max(loop[1][inputs:]))
         if not self.has_places:
             over.sort(key=lambda loop: -max(loop[1][:inputs], default=0))
-        plan = _Loops(*_together(kept, len(all_shapes)), *_together(over, len(all_shapes)))
+        plan = _Loops(*_together(kept, len(all_shapes), self.is_part), *_together(over, len(all_shapes)))
         if self.is_splittable and plan.is_one_long_line(self.target.parts):
             return self._in_parts(shapes, strides, out_shapes)
         is_general = plan.turns < self.target.general
@@ -263,9 +263,17 @@ def _kept_shape(planner: Planner, node: Node, shapes: Sequence[Shape]) -> Shape:
     return tuple(sizes[id(a.root)] for a in node.axes[:-1] if a is not None)
 
 
-def _together(loops: list[tuple[int, list[int]]], arrays: int) -> tuple[list[int], list[list[int]]]:
-    """Sizes and strides by array of loops, coalesced."""
-    return coalesced([n for n, _ in loops], [[steps[i] for _, steps in loops] for i in range(arrays)])
+def _together(
+    loops: list[tuple[int, list[int]]], arrays: int, last_apart: bool = False
+) -> tuple[list[int], list[list[int]]]:
+    """Sizes and strides by array of loops, coalesced.
+
+    Args:
+        last_apart: whether the last loop stays by itself: one that counts parts, as its place is asked for.
+    """
+    merged, last = (loops[:-1], loops[-1:]) if last_apart else (loops, [])
+    sizes, strides = coalesced([n for n, _ in merged], [[steps[i] for _, steps in merged] for i in range(arrays)])
+    return [*sizes, *(n for n, _ in last)], [[*mine, *(s[i] for _, s in last)] for i, mine in enumerate(strides)]
 
 
 def dense_strides(shape: Shape, strides: Shape) -> Shape | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ import numpy as np
 from .. import _dtype
 from .._dtype import dtype as dtype_type
 from .._errors import CandelabraError
-from .._shape import Shape
+from .._shape import Shape, broadcast_shapes
 from ..dispatcher import _plugins
 from ..dispatcher._kind import kind_of
 from ..dispatcher.backend import Backend, Capabilities, Kernel
@@ -40,7 +41,22 @@ class UntraceableError(CandelabraError):
 # -- sizes -------------------------------------------------------------------------------------------------------------
 
 Guard = Callable[[Env], bool]
-_guards: list[list[Guard]] = []
+
+
+class _Noted(threading.local):
+    """Guards of the traces that run on this thread, the innermost last."""
+
+    def __init__(self) -> None:
+        self.stack: list[list[Guard]] = []
+
+
+_noted = _Noted()
+
+
+def _note(guard: Guard) -> None:
+    """Lets the running trace depend on it."""
+    if _noted.stack:
+        _noted.stack[-1].append(guard)
 
 
 def _find(value: Any) -> Callable[[Env], Any]:
@@ -71,8 +87,7 @@ def _asked(apply: Callable[..., bool]) -> Callable[..., Any]:
             return NotImplemented
         answer = bool(apply(_plain(self), *map(_plain, others)))
         finds = [_find(v) for v in (self, *others)]
-        if _guards:
-            _guards[-1].append(lambda env: bool(apply(*[f(env) for f in finds])) is answer)
+        _note(lambda env: bool(apply(*[f(env) for f in finds])) is answer)
         return answer
 
     return method
@@ -243,8 +258,8 @@ def _stand_in(handle: Traced) -> Tensor:
 def _mapped(op: Op, args: tuple[Any, ...]) -> Any:
     handles = [a for a in args if isinstance(a, Traced)]
     compute, results = _dtypes_of(op, args)
+    shape = _broadcast(op.name, handles)
     axes = join_axes(h.node.axes for h in handles)
-    shape = _broadcast(handles)
     operands = tuple(_operand(op, i, a, compute.numpy) for i, a in enumerate(args))
     if isinstance(results, tuple):
         return tuple(
@@ -269,13 +284,13 @@ def _operand(op: Op, i: int, value: Any, compute: np.dtype[Any]) -> Any:
 def _settled(value: Any) -> Any:
     """The plain number, which the trace from now on depends on."""
     plain = _plain(value)
-    if _guards:
-        find = value.find
-        _guards[-1].append(lambda env: bool(find(env) == plain))
+    find = value.find
+    _note(lambda env: bool(find(env) == plain))
     return plain
 
 
-def _broadcast(handles: list[Traced]) -> Shape:
+def _broadcast(name: str, handles: list[Traced]) -> Shape:
+    broadcast_shapes(name, *(tuple(map(_plain, h.shape)) for h in handles))  # for what it refuses: it asks no guards
     ndim = max(len(h.shape) for h in handles)
     shape = []
     for d in range(ndim):
@@ -393,11 +408,11 @@ class Trace:
 
 @contextlib.contextmanager
 def _guarded() -> Iterator[list[Guard]]:
-    _guards.append([])
+    _noted.stack.append([])
     try:
-        yield _guards[-1]
+        yield _noted.stack[-1]
     finally:
-        _guards.pop()
+        _noted.stack.pop()
 
 
 def trace_body(op: Op, arrays: Sequence[tuple[Shape, np.dtype[Any]] | None], args: Sequence[Any]) -> Trace:

@@ -19,10 +19,20 @@ from candelabra.compiler import cache, debug
 from candelabra.compiler.c_renderer import CRenderer
 from candelabra.compiler.ir import SIZES, Buffer, Kernel, Target
 
-FLAGS = (
-    "-O2 -ftree-vectorize -march=native -std=gnu11 -fPIC -shared -w -ffp-contract=off -fno-math-errno "
-    "-fno-trapping-math -fno-strict-aliasing -fopenmp-simd"
-).split()
+FLAGS = [
+    "-O2",
+    "-ftree-vectorize",
+    "-march=native",
+    "-std=gnu11",
+    "-fPIC",
+    "-shared",
+    "-w",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fno-strict-aliasing",
+    "-fopenmp-simd",
+]
 """Arithmetic stays IEEE 754: nothing is contracted, and only sums that say so are reordered (`omp simd`)."""
 
 TARGET = Target("cc", rows=True, width_bytes=32)
@@ -93,7 +103,7 @@ def build(kernels: Sequence[Kernel]) -> list[Launch]:
         cache.put(key, made)
     took, origin = (time.perf_counter() - start) / len(kernels), "compiled" if found is None else "disk"
     for kernel in kernels:
-        debug.report(kernel.name, "cc", took, origin, lambda k=kernel: str(k), lambda: source.text)
+        debug.report(kernel.name, "cc", took, origin, functools.partial(str, kernel), lambda: source.text)
     library = load(made)
     return [_launcher(getattr(library, entry), k) for entry, k in zip(source.entries, kernels, strict=True)]
 

@@ -19,12 +19,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from llvmlite import ir
+
 from candelabra._config import setting
 
 from . import threads
-from .emit import F32, F64, I8, I32, I64, PTR, VOID, Function, Value, compiled, function
+from .emit import F32, F64, I32, I64, PTR, VOID, Function, Value, compiled, function
 from .native import builtin, define, vector_bits
-from .pyobject import NUMBERS, Array, define_symbols, is_array, new_array, run_free, same
+from .pyobject import C_CONTIGUOUS, NUMBERS, Array, define_symbols, is_array, new_array, run_free, same
 
 PACKAGE = "scipy_openblas64"
 
@@ -112,7 +115,7 @@ KEEP_LOCK = 1 << 20
 MAX_BATCH_DIMS = 30
 
 LETTERS = {11: "s", 12: "d", 14: "c", 15: "z"}
-ITEM_BYTES = {number: dtype.itemsize for number, dtype in NUMBERS.items()}
+ITEM_BYTES: dict[int, int] = {number: dtype.itemsize for number, dtype in NUMBERS.items()}
 
 _WORDS = (
     "a", "b", "c", "m", "n", "k", "a_step", "b_step", "c_step", "a_order", "b_order", "bias", "batch", "batch_dims",
@@ -126,6 +129,9 @@ class Job:
     `a` (m, k), `b` (k, n) and `c` (m, n) are addresses; steps go from row to row, in elements (from column to column where
     the order is TRANSPOSED); `bias`, of n elements, is added to each row. Strides of the batch dims are in bytes.
     """
+
+    f: Function
+    address: Value
 
     def __init__(self, f: Function, address: Value) -> None:
         object.__setattr__(self, "f", f)
@@ -348,10 +354,8 @@ def _product(module: Any, name: str, kernels: dict[int, Function], run: Function
         row, column = (b_dims - 1, b_dims - 2) if linear else (b_dims - 2, b_dims - 1)
 
         # Where b is one matrix, the leading dims of a dense a are rows as well.
-        folded = f.var(I8, 0)
-        with f.choose((a_dims > 2) & (b_dims <= 2) & a.has(1)) as (fold, leave):
+        with f.choose((a_dims > 2) & (b_dims <= 2) & a.has(C_CONTIGUOUS)) as (fold, leave):
             with fold:
-                folded.value = 1
                 m = f.var(I64, 1)
                 with f.range(0, a_dims - 1) as i:
                     m.value = m.value * a.size(i)
@@ -382,6 +386,8 @@ def _product(module: Any, name: str, kernels: dict[int, Function], run: Function
             _bias(f, job, given[2], number, item, unless)
         work = job.m * job.n * job.k * job.batch
         unless(work > 0)
+        with f.when(work > KEEP_LOCK):
+            threads.start_workers(f)
         out = new_array(f, a.descr, out_dims.value, shape)
         with f.when(same(f, out, f.const(PTR, 0))):
             f.give(0)
@@ -425,13 +431,68 @@ def _batch(
             sizes.append(size.value)
             strides.append(stride.value)
         unless(sizes[0].equals(sizes[1]) | sizes[0].equals(1) | sizes[1].equals(1))
-        size = f.select(sizes[0].equals(1), sizes[1], sizes[0])
-        push(size)
-        f.store(size, f.cast(job.batch_shape, PTR), i)
+        common = f.select(sizes[0].equals(1), sizes[1], sizes[0])
+        push(common)
+        f.store(common, f.cast(job.batch_shape, PTR), i)
         f.store(strides[0], f.cast(job.a_strides, PTR), i)
         f.store(strides[1], f.cast(job.b_strides, PTR), i)
-        total.value = total.value * size
+        total.value = total.value * common
     job.batch, job.batch_dims = total.value, dims
+
+
+# -- inner products --------------------------------------------------------------------------------------------------
+
+DOT_CHUNK = 1 << 14
+"""Elements of an inner product that are summed by themselves: the result does not depend on the number of threads."""
+
+
+def _dot(module: Any, scalar: Any, lane_count: int) -> None:
+    """Sums of products of chunks `begin` to `end` of two dense vectors."""
+    vector = ir.VectorType(scalar, lane_count)
+    with function(module, "dot", args=PTR, begin=I64, end=I64) as (f, args, begin, end):
+        left, right, sums = (f.load(PTR, args, i) for i in range(3))
+        size = f.load(I64, args, 3)
+        with f.range(begin, end) as chunk:
+            first = chunk * DOT_CHUNK
+            after = f.smaller(first + DOT_CHUNK, size)
+            totals = [f.var(vector, 0) for _ in range(8)]
+            step = lane_count * len(totals)
+            whole = first + (after - first) // step * step
+            with f.range(first, whole, step) as i:
+                for v, total in enumerate(totals):
+                    at = i + v * lane_count
+                    total.value = total.value + f.load(vector, left, at) * f.load(vector, right, at)
+            rest = f.var(scalar, 0)
+            with f.range(whole, after) as i:
+                rest.value = rest.value + f.load(scalar, left, i) * f.load(scalar, right, i)
+            total = totals[0].value
+            for other in totals[1:]:
+                total = total + other.value
+            f.store(f.reduce_add(total) + rest.value, sums, chunk)
+
+
+@functools.cache
+def _dot_kernel(char: str) -> int:
+    scalar, lane_count = (F32, vector_bits() // 32) if char == "f" else (F64, vector_bits() // 64)
+    return compiled("dot", lambda module: _dot(module, scalar, lane_count), char)["dot"]
+
+
+def dot(input: np.ndarray[Any, Any], tensor: np.ndarray[Any, Any]) -> Any:
+    """Inner product of two vectors; long dense ones of float32 or float64 on all threads, others by NumPy.
+
+    NumPy's own BLAS has threads of its own, which spin for milliseconds and take the processor from ours.
+    """
+    size, dtype = input.size, input.dtype
+    if size < DOT_CHUNK or dtype != tensor.dtype or dtype.char not in "fd" or not dtype.isnative:
+        return input.dot(tensor)
+    if tensor.shape != input.shape or not input.flags.c_contiguous or not tensor.flags.c_contiguous:
+        return input.dot(tensor)
+    sums = np.empty(-(-size // DOT_CHUNK), dtype)
+    threads.launcher()(_dot_kernel(dtype.char), len(sums), 4, input, tensor, sums, size)
+    return sums.sum()
+
+
+# -- entry points ----------------------------------------------------------------------------------------------------
 
 
 def _define_library() -> None:

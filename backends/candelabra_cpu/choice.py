@@ -9,6 +9,7 @@ threads wins. The numbers of elements at which they are level were measured by `
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -88,6 +89,11 @@ def threshold(op: str) -> int:
     return DEAR if ops[op].body is None and op != "standardize" else FUSED
 
 
+def size_from(elements: int) -> int:
+    """Elements from which a kernel of `nests` is used, where `elements` were measured to be worth it."""
+    return {"auto": elements, "compiled": 1, "numpy": sys.maxsize}[mode()]
+
+
 def is_much(op: str, array: Any) -> bool:
     """Whether a kernel should compute with a formula of the compiler's."""
     return bool(array.size >= threshold(op)) and mode() != "numpy"
@@ -107,7 +113,7 @@ def choose(op: str, small: Callable[..., Any] | None, body: Callable[..., Any]) 
         body: runs the op's body on arrays, for where there is no kernel.
     """
     least = threshold(op)
-    big = _Late(op, small or body)
+    big = (_LatePower if op == "pow" else _Late)(op, small or body)
     small = small or body
     operands = ops[op].operands
     if len(ops[op].kernel_params) == 1:
@@ -183,3 +189,28 @@ class _Late:
 
         self.compiled = Compiled(*self.args)
         return self.compiled
+
+
+WHOLE_POWERS = {2: "square", 3: "cube"}
+"""Exponents that have a formula of their own, which is exact or nearly so, and many times faster than the general power."""
+
+
+class _LatePower(_Late):
+    """The same for `pow`, whose exponent may be a number."""
+
+    def __call__(self, *args: Any) -> Any:
+        return super().__call__(*args) if (whole := _whole_power(*args)) is None else whole(args[0])
+
+    def call_into(self, outs: Any, *args: Any) -> Any:
+        if (whole := _whole_power(*args)) is None:
+            return super().call_into(outs, *args)
+        return whole.call_into(outs, args[0])
+
+
+def _whole_power(input: Any, exponent: Any) -> Any:
+    name = WHOLE_POWERS.get(exponent) if type(exponent) in (int, float) else None
+    if name is None:
+        return None
+    from .compiled import fused
+
+    return fused(name)

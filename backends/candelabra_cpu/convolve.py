@@ -44,8 +44,8 @@ SLACK = 256
 PANELS = 4
 """Blocks of registers in a unit of work: the planes they look at stay in the second cache level."""
 
-CHUNK_BYTES = 1 << 21
-"""Planes held at once, a thread: larger ones would have left the caches before they are used."""
+CHUNK_BYTES = 1 << 22
+"""Planes held at once: larger ones would have left the caches before they are used."""
 
 
 def lanes(dtype: Any) -> int:
@@ -128,7 +128,7 @@ def _halved_row(f: Function, vector: Any, row: Value, line: Value, low: Value, h
             from_low, to_high = f.lanes_below(vector, low * 2 - done), f.lanes_below(vector, high * 2 - 1 - done)
             mask = to_high & (from_low ^ f.const(from_low.type, 1))
             halves.append(f.load_masked(vector, f.at(scalar, line, done), mask))
-        values = f.shuffle(*halves, list(range(0, 2 * lane_count, 2)))
+        values = f.shuffle(halves[0], halves[1], list(range(0, 2 * lane_count, 2)))
         f.store_masked(values, f.at(scalar, row, i), f.lanes_below(vector, width - i))
 
 
@@ -155,7 +155,7 @@ _WEIGHTS = ("source", "target", "rows", "row_step", "group_step", "offsets", "co
 
 def _weights(module: Any, scalar: Any, rows: int) -> None:
     """Packs blocks `begin` to `end` of `rows` output channels: the block's channels side by side for each k."""
-    with function(module, f"weights_{rows}", args=PTR, begin=I64, end=I64) as (f, args, begin, end):
+    with function(module, "weights", args=PTR, begin=I64, end=I64) as (f, args, begin, end):
         a = _Args(f, args, _WEIGHTS)
         with f.range(begin, end) as at:
             group, block = at // a.blocks, at % a.blocks
@@ -181,7 +181,7 @@ def _product(module: Any, scalar: Any, rows: int, lane_count: int) -> None:
     vector = ir.VectorType(scalar, lane_count)
     panel = lane_count * vectors(rows)
     room = panel * (PANELS + 1)
-    with function(module, f"product_{rows}", args=PTR, begin=I64, end=I64) as (f, args, begin, end):
+    with function(module, "product", args=PTR, begin=I64, end=I64) as (f, args, begin, end):
         a = _Args(f, args, _PRODUCT)
         scratch = f.buffer(scalar, rows * room)
         with f.range(begin, end) as unit:
@@ -256,7 +256,7 @@ TAPS = 6
 def _weight_grad(module: Any, scalar: Any, rows: int, lane_count: int) -> None:
     """Units (group, block of output channels, part of the kernel's elements) `begin` to `end`."""
     vector = ir.VectorType(scalar, lane_count)
-    with function(module, f"weight_grad_{rows}", args=PTR, begin=I64, end=I64) as (f, args, begin, end):
+    with function(module, "weight_grad", args=PTR, begin=I64, end=I64) as (f, args, begin, end):
         a = _Args(f, args, _WEIGHT_GRAD)
         blocks = (a.count - 1) // TAPS + 1
         with f.range(begin, end) as unit:
@@ -302,19 +302,21 @@ GRAD_ROWS = (4, 1)
 
 
 @functools.cache
-def _kernels(char: str) -> Any:
-    """Addresses of the kernels for float32 ("f") or float64 ("d")."""
+def _kernel(name: str, char: str, rows: int = 0) -> int:
+    """Address of a kernel for float32 ("f") or float64 ("d"); each is a module, since few programs need all."""
 
     def write(module: Any) -> None:
-        scalar = F32 if char == "f" else F64
-        _planes(module, scalar, lanes(char))
-        for rows in block_rows():
+        scalar, lane_count = (F32 if char == "f" else F64), lanes(char)
+        if name == "planes":
+            _planes(module, scalar, lane_count)
+        elif name == "weights":
             _weights(module, scalar, rows)
-            _product(module, scalar, rows, lanes(char))
-        for rows in GRAD_ROWS:
-            _weight_grad(module, scalar, rows, lanes(char))
+        elif name == "product":
+            _product(module, scalar, rows, lane_count)
+        else:
+            _weight_grad(module, scalar, rows, lane_count)
 
-    return compiled("convolution", write, char)
+    return compiled("convolution", write, f"{name} {char} {rows}")[name]
 
 
 # -- plans -----------------------------------------------------------------------------------------------------------
@@ -338,12 +340,12 @@ class Planes:
     phases: np.ndarray[Any, Any]
     channel: int
 
-    def fill(self, kernels: Any, array: Any, dtype: Any) -> Any:
+    def fill(self, array: Any) -> Any:
         """The planes of all channels of an array (N, C, *source), with SLACK zeros behind."""
         channels = array.shape[0] * array.shape[1]
-        out = memory.empty((channels * self.channel + SLACK,), dtype)
+        out = memory.empty((channels * self.channel + SLACK,), array.dtype)
         out[-SLACK:] = 0
-        run(kernels["planes"], channels, self.channel, array, out, *self.source, *self.plane, *self.stride, self.phases,
+        run(_kernel("planes", array.dtype.char), channels, self.channel, array, out, *self.source, *self.plane, *self.stride, self.phases,
             len(self.phases), math.prod(self.source), self.channel)  # fmt: skip
         return out
 
@@ -488,16 +490,15 @@ def input_plan(g: Any, w: Any, input_size: Any, stride: Any, padding: Any, dilat
 
 def execute(plan: Plan, operand: Any, weight: Any, bias: Any, out: Any) -> None:
     """Computes all parts of a plan into `out` (N, groups * rows, *out_sizes); arrays are contiguous."""
-    kernels = _kernels(operand.dtype.char)
     images = len(operand)
-    step = max(1, CHUNK_BYTES * threads.count() // max(1, operand.shape[1] * plan.planes.channel * operand.itemsize))
+    step = max(1, CHUNK_BYTES // max(1, operand.shape[1] * plan.planes.channel * operand.itemsize))
     rows = next(r for r in block_rows() if r <= plan.rows or r == 1)
-    packed = [_packed(kernels, plan, part, weight, rows) for part in plan.parts]
+    packed = [_packed(plan, part, weight, rows) for part in plan.parts]
     for start in range(0, images, step):
         some = operand[start : start + step]
-        looked = some if _is_plane(plan) else plan.planes.fill(kernels, some, operand.dtype)
+        looked = some if _is_plane(plan) else plan.planes.fill(some)
         for part, weights in zip(plan.parts, packed, strict=True):
-            _multiply(kernels, plan, part, rows, looked, weights, bias, out[start : start + step])
+            _multiply(plan, part, rows, looked, weights, bias, out[start : start + step])
 
 
 def _is_plane(plan: Plan) -> bool:
@@ -507,16 +508,16 @@ def _is_plane(plan: Plan) -> bool:
     return same and not planes.phases[0, :3].any() and math.prod(planes.plane) >= SLACK
 
 
-def _packed(kernels: Any, plan: Plan, part: Part, weight: Any, rows: int) -> Any:
+def _packed(plan: Plan, part: Part, weight: Any, rows: int) -> Any:
     blocks = -(-plan.rows // rows)
     count = len(part.offsets)
     out = memory.empty((plan.groups * blocks * count * rows,), weight.dtype)
-    run(kernels[f"weights_{rows}"], plan.groups * blocks, count * rows * 2, weight, out, plan.rows, plan.row_step,
+    run(_kernel("weights", weight.dtype.char, rows), plan.groups * blocks, count * rows * 2, weight, out, plan.rows, plan.row_step,
         plan.group_step, part.weight_offsets, count, blocks)  # fmt: skip
     return out
 
 
-def _multiply(kernels: Any, plan: Plan, part: Part, rows: int, looked: Any, weights: Any, bias: Any, out: Any) -> None:
+def _multiply(plan: Plan, part: Part, rows: int, looked: Any, weights: Any, bias: Any, out: Any) -> None:
     depth, height, width = part.sizes
     plane = plan.planes.plane
     panel = lanes(out.dtype) * vectors(rows)
@@ -536,7 +537,7 @@ def _multiply(kernels: Any, plan: Plan, part: Part, rows: int, looked: Any, weig
     ]
     target = out.ctypes.data + part.out_start * out.itemsize
     units = len(out) * plan.groups * tiles
-    run(kernels[f"product_{rows}"], units, tile * blocks * rows * max(count, 1) // 32, looked, weights,
+    run(_kernel("product", out.dtype.char, rows), units, tile * blocks * rows * max(count, 1) // 32, looked, weights,
         0 if bias is None else bias, target, part.offsets, count, plan.rows, blocks, plan.groups, tiles, tile, last, image,
         plan.channels * plan.planes.channel, plan.groups * plan.rows * out_channel, out_channel, *steps, plane[1], plane[2],
         height, width)  # fmt: skip
@@ -583,22 +584,20 @@ def weight_grad(grad: Any, input: Any, weight_size: Any, stride: Any, padding: A
         return depthwise.weight_grad(grad, input, weight_size, stride, padding, dilation)
     shape = (filters, channels, *weight_size)
     plan = forward_plan(input.shape, shape, tuple(stride), tuple(padding), tuple(dilation), groups)
-    kernels, vector = _kernels(grad.dtype.char), lanes(grad.dtype)
+    vector = lanes(grad.dtype)
     plane = plan.planes.plane
     wide = _planes_of(plan.out_sizes, (plan.out_sizes[0], *plane[1:]), (1, 1, 1), [(0, 0, 0)], align=vector)
     out = memory.empty(shape, grad.dtype)
     each = (groups * channels * plan.planes.channel + filters * wide.channel) * grad.itemsize
-    step = max(1, CHUNK_BYTES * threads.count() // each)
+    step = max(1, CHUNK_BYTES // each)
     for start in range(0, len(input), step):
-        looked = plan.planes.fill(kernels, input[start : start + step], grad.dtype)
-        grads = wide.fill(kernels, grad[start : start + step], grad.dtype)
-        _reduce(kernels, plan, wide, looked, grads, out, len(input[start : start + step]), start > 0)
+        looked = plan.planes.fill(input[start : start + step])
+        grads = wide.fill(grad[start : start + step])
+        _reduce(plan, wide, looked, grads, out, len(input[start : start + step]), start > 0)
     return out
 
 
-def _reduce(
-    kernels: Any, plan: Plan, wide: Planes, looked: Any, grads: Any, out: Any, images: int, accumulate: bool
-) -> None:
+def _reduce(plan: Plan, wide: Planes, looked: Any, grads: Any, out: Any, images: int, accumulate: bool) -> None:
     rows = GRAD_ROWS[0] if plan.rows > 1 else 1
     blocks = -(-plan.rows // rows)
     offsets = plan.parts[0].offsets
@@ -612,7 +611,7 @@ def _reduce(
     cost = -(-count // TAPS // parts) * TAPS * rows * piece * images // 32
     for start in range(0, positions, piece):
         at = start * out.itemsize
-        run(kernels[f"weight_grad_{rows}"], plan.groups * blocks * parts, cost, grads.ctypes.data + at,
+        run(_kernel("weight_grad", out.dtype.char, rows), plan.groups * blocks * parts, cost, grads.ctypes.data + at,
             looked.ctypes.data + at, out, offsets, count, plan.rows, blocks, parts, images, min(piece, positions - start),
             plan.groups * plan.rows * wide.channel, wide.channel, plan.groups * plan.channels * plan.planes.channel,
             plan.channels * plan.planes.channel, int(accumulate or start > 0))  # fmt: skip

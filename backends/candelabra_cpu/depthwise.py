@@ -64,7 +64,7 @@ class _Looks:
         for half in range(self.step):
             mask = f.select(inside, self.masks[dx, half], f.const(_mask(vector), 0))
             parts.append(f.load_masked(vector, f.at(vector.element, line, self.column + (dx + half * count)), mask))
-        return parts[0] if self.step == 1 else f.shuffle(*parts, list(range(0, 2 * count, 2)))
+        return parts[0] if self.step == 1 else f.shuffle(parts[0], parts[1], list(range(0, 2 * count, 2)))
 
 
 def _mask(vector: Any) -> Any:

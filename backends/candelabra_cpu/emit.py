@@ -213,8 +213,9 @@ class Function:
     def lanes_below(self, vector: Any, limit: Value) -> Value:
         """Mask of a vector's lanes whose number is below `limit`, an int64."""
         count = vector.count
-        numbers = Value(self.builder, ir.Constant(ir.VectorType(I64, count), list(range(count))))
-        return numbers < self.splat(limit, count)
+        numbers = Value(self.builder, ir.Constant(ir.VectorType(I32, count), list(range(count))))
+        narrow = self.cast(self.larger(self.smaller(limit, count), 0), I32)  # half the registers of 64-bit lanes
+        return numbers < self.splat(narrow, count)
 
     def shuffle(self, one: Value, other: Value, lanes: list[int]) -> Value:
         """Lanes of two vectors, numbered one after the other, in a new order."""
@@ -348,12 +349,6 @@ class Function:
         callee = declare(self.module, name, ir.FunctionType(scalar, [scalar, vector.type]))
         found = self.builder.call(callee, [constant(scalar, 0), vector.raw], fastmath=("reassoc",))
         return Value(self.builder, found)
-
-    def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
-        """a * b + c, rounded once."""
-        lanes = f"v{a.type.count}" if isinstance(a.type, ir.VectorType) else ""
-        scalar = a.type.element if lanes else a.type
-        return self.call(f"llvm.fma.{lanes}{'f32' if scalar == F32 else 'f64'}", a.type, a, b, c)
 
     def address_of(self, other: Function) -> Value:
         """A pointer to a function of the same module."""

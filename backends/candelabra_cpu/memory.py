@@ -66,6 +66,9 @@ def supported() -> bool:
 class _State:
     """Words of the allocator's state: read and written as attributes."""
 
+    f: Function
+    address: Value
+
     def __init__(self, f: Function, address: Value) -> None:
         object.__setattr__(self, "f", f)
         object.__setattr__(self, "address", address)
@@ -431,7 +434,10 @@ _thread = threading.local()
 
 
 def install() -> None:
-    """Sets the allocator in this thread, once; a context that others made keeps what they chose."""
+    """Sets the allocator in this thread, once.
+
+    Left until something large is made: NumPy looks up its settings 20 ns slower in a context where anything was set.
+    """
     if not getattr(_thread, "installed", False):
         _thread.installed = True
         found = pool()
@@ -441,5 +447,8 @@ def install() -> None:
 
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
     """An array with undefined elements whose memory, if large, may have been used before."""
+    made = np.empty(shape, dtype)
+    if made.nbytes < LARGE or getattr(_thread, "installed", False):
+        return made
     install()
     return np.empty(shape, dtype)

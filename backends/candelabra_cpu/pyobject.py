@@ -26,12 +26,12 @@ _BYTEORDER, _TYPE_NUMBER = HEADER + 10, HEADER + 12
 
 C_CONTIGUOUS, ALIGNED = 0x1, 0x100
 
-NUMBERS = {np.dtype(t).num: np.dtype(t) for t in ("f4", "f8", "c8", "c16")}
+NUMBERS: dict[int, np.dtype[Any]] = {np.dtype(t).num: np.dtype(t) for t in ("f4", "f8", "c8", "c16")}
 """Dtypes of BLAS by NumPy's number for them."""
 
 _PYTHON = (
     "PyErr_Occurred", "PyErr_SetString", "PyEval_RestoreThread", "PyEval_SaveThread", "PyExc_TypeError",
-    "PyFloat_AsDouble", "PyFloat_Type", "PyLong_AsLongLong", "PyObject_Vectorcall", "Py_DecRef", "Py_IncRef",
+    "PyFloat_AsDouble", "PyFloat_Type", "PyLong_AsLongLong", "PyObject_CallNoArgs", "PyObject_Vectorcall", "Py_DecRef", "Py_IncRef",
     "_Py_NoneStruct", "_Py_TrueStruct", "_Py_FalseStruct",
 )  # fmt: skip
 _NUMPY = {"NewFromDescr": 94, "SetHandler": 304, "GetHandler": 305}

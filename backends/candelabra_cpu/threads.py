@@ -26,10 +26,13 @@ from candelabra import _threads
 
 from .emit import I1, I8, I32, I64, PTR, VOID, Function, Value, compiled, function
 from .native import builtin, define
-from .pyobject import constant_object, define_symbols, run_free, unbox
+from .pyobject import constant_object, define_symbols, run_free, same, unbox
 
 SPIN_US = 50
 """How long an idle worker watches for work before it sleeps: longer than Python takes between two kernels."""
+
+YIELDS = 1000
+"""How often it then lets others run before it sleeps."""
 
 MAX_ARGS = 512
 """Most arguments of a kernel that `launch` passes on."""
@@ -40,7 +43,7 @@ _BUSY = 64
 _KERNEL, _ARGS, _COUNT, _GRAIN, _OPEN = 128, 136, 144, 152, 160
 _NEXT = 192
 _ACTIVE, _WAITING = 256, 260
-_STOP, _WORKERS, _SPINS = 320, 324, 328
+_STOP, _WORKERS, _SPINS, _ASLEEP = 320, 324, 328, 336
 _STATE_BYTES = 384
 
 _FUTEX_NUMBER = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "ppc64le": 221, "s390x": 238}
@@ -78,13 +81,15 @@ def _field(f: Function, state: Value, offset: int) -> Value:
     return f.at(I8, state, offset)
 
 
-def _spin_while(f: Function, spins: Value, busy: Callable[[], Value]) -> None:
+def _spin_while(
+    f: Function, spins: Value, busy: Callable[[], Value], pause: Callable[[], object] | None = None
+) -> None:
     """Watches until the condition is gone, for a number of turns at most."""
     turn = f.var(I64, 0)
     with f.loop() as leave_if:
         leave_if(busy() ^ f.const(I1, 1))
         leave_if(turn.value >= spins)
-        f.pause()
+        (pause or f.pause)()
         turn.value = turn.value + 1
 
 
@@ -120,6 +125,8 @@ def _worker(module: Any, run_chunks: Function) -> None:
                 return f.load_atomic(I32, epoch).equals(seen)
 
             _spin_while(f, spins, unchanged)
+            # On a busy system a sleeper is woken behind its caller, on the same processor; while it can run it is moved.
+            _spin_while(f, f.const(I64, YIELDS), unchanged, lambda: f.call("sched_yield", I32))
             with f.when(unchanged()):
                 f.add_atomic(1, sleepers, I32)
                 _wait_on(f, epoch, seen)
@@ -186,6 +193,16 @@ def _nudge_workers(module: Any) -> None:
         _wake(f, _field(f, state, _EPOCH), f.const(I32, 1 << 20))
 
 
+def start_workers(f: Function) -> None:
+    """Starts the pool's threads if nobody has yet; returns null from the function where the system refuses."""
+    asleep = _field(f, f.load(PTR, f.extern("candelabra_pool")), _ASLEEP)
+    with f.when(f.load(I32, asleep).differs(0), likely=False):
+        done = f.call("PyObject_CallNoArgs", PTR, f.extern("candelabra_start_workers"))
+        with f.when(same(f, done, f.const(PTR, 0))):
+            f.give(0)
+        f.call("Py_DecRef", VOID, done)
+
+
 def _launch(module: Any) -> None:
     """`launch` as CPython calls it: numbers and data pointers of the arguments in one block, then the job."""
     with function(module, "candelabra_launch", PTR, self=PTR, args=PTR, nargs=I64) as (f, _, args, nargs):
@@ -198,6 +215,8 @@ def _launch(module: Any) -> None:
             given = f.load(PTR, args, i)
             f.store(unbox(f, given, lambda: f.give(0)), block, i)
         kernel, n, grain = (f.load(I64, block, i) for i in range(3))
+        with f.when(n > grain):
+            start_workers(f)
         run_free(f, n > grain, lambda: f.call(
             "candelabra_parallel_for", VOID, f.cast(kernel, PTR), f.at(I64, block, 3), n, grain
         ))  # fmt: skip
@@ -217,6 +236,7 @@ def _write(module: Any) -> None:
 @functools.cache
 def _functions() -> Mapping[str, int]:
     define("candelabra_pool", ctypes.addressof(_pool))
+    define("candelabra_start_workers", id(_start_workers))
     define_symbols()
     found = compiled("threads", _write)
     for name in ("candelabra_parallel_for", "candelabra_thread_count"):
@@ -228,10 +248,11 @@ def _functions() -> Mapping[str, int]:
 
 
 def _new_pool(workers: int) -> Any:
-    """The state of a pool without threads yet."""
+    """The state of a pool whose threads are yet to start: the first job large enough starts them."""
     block = ctypes.create_string_buffer(_STATE_BYTES + 64)
     address = (ctypes.addressof(block) + 63) & ~63
     ctypes.c_int32.from_address(address + _WORKERS).value = workers
+    ctypes.c_int32.from_address(address + _ASLEEP).value = int(workers > 0)
     ctypes.c_int64.from_address(address + _SPINS).value = _spins()
     _states.append(block)  # a worker or a caller may still look at a pool that was replaced
     return address
@@ -270,7 +291,7 @@ def _start_worker(address: int) -> None:
 
 
 def _replace_pool(threads: int) -> None:
-    """Lets the old pool end once its job is done, and starts one of `threads`, the caller included."""
+    """Lets the old pool end once its job is done, and makes one of `threads`, the caller included."""
     old = _pool.value
     workers = threads - 1 if can_sleep() else 0
     address = _new_pool(workers)
@@ -278,23 +299,34 @@ def _replace_pool(threads: int) -> None:
     if old:
         ctypes.c_int32.from_address(old + _STOP).value = 1
         ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_functions()["candelabra_nudge"])(old)
-    for started in range(workers):
-        try:
-            _start_worker(address)
-        except OSError:
-            ctypes.c_int32.from_address(address + _WORKERS).value = started
-            raise
+
+
+def _start_workers() -> None:
+    with _change:
+        address = _pool.value or 0
+        asleep, workers = (ctypes.c_int32.from_address(address + at) for at in (_ASLEEP, _WORKERS))
+        if not asleep.value:
+            return
+        asleep.value = 0
+        for started in range(workers.value):
+            try:
+                _start_worker(address)
+            except OSError:
+                workers.value = started
+                raise
 
 
 def _after_fork() -> None:
-    """A child has only the thread that forked: its pool is a new one."""
+    """A child has only the thread that forked: its pool is a new one, and nobody is left who could hold the lock."""
+    global _change
+    _change = threading.Lock()
     if _pool.value:
         _pool.value = None
         start()
 
 
 def start() -> None:
-    """Makes the pool with the threads that `candelabra.set_num_threads` or its default says."""
+    """Makes the pool, of as many threads as `candelabra.set_num_threads` or its default says."""
     with _change:
         if not _pool.value:
             _functions()
@@ -304,7 +336,7 @@ def start() -> None:
 def count() -> int:
     """Threads that take part in a job, its caller included."""
     start()
-    return ctypes.c_int32.from_address(_pool.value + _WORKERS).value + 1
+    return ctypes.c_int32.from_address((_pool.value or 0) + _WORKERS).value + 1
 
 
 @functools.cache

@@ -145,12 +145,12 @@ def _add_windows(columns: Any, sizes: Any, counts: Any, stride: Any, dilation: A
     return image
 
 
-NATIVE_FROM = 1 << 14
-"""Multiplications from which a native call is faster than NumPy's."""
+NATIVE_FROM = 1 << 12
+"""Multiplications from which a native call is made; fewer are not worth loading it."""
 
 
 def _is_native(one: Any, other: Any, multiplications: int) -> bool:
-    return multiplications >= NATIVE_FROM and one.dtype == other.dtype and one.dtype.char in "fd"
+    return multiplications >= NATIVE_FROM and one.dtype == other.dtype and one.dtype.char in "fd" and one.dtype.isnative
 
 
 def _convolution(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:

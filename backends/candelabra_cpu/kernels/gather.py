@@ -11,6 +11,14 @@ import numpy as np
 from candelabra._shape import contiguous_strides
 from candelabra_xp.indexing import check_range, key_of
 
+from ..choice import size_from
+
+MUCH = size_from(4096)
+"""Elements from which single elements are picked by compiled kernels."""
+
+MANY_ROWS = size_from(65536)
+"""The same for rows, which NumPy copies well."""
+
 
 def refuse_outside(op: str, index: Any, size: int, dim: int) -> None:
     """As `check_range` in one pass: a negative position is a huge one when its sign counts as a value."""
@@ -32,13 +40,31 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     if not input.ndim:
         refuse_outside("index_select", index, 1, 0)
         return input.copy()
+    if index.size and input.size >= MANY_ROWS:
+        shape = (*input.shape[:dim], index.size, *input.shape[dim + 1 :])
+        found = rows_of("index_select", input, dim, index, shape)
+        if found is not None:
+            return found
     refuse_outside("index_select", index, input.shape[dim], dim)
     return input.take(index if index.ndim else index.reshape(1), dim)
+
+
+def rows_of(op: str, input: Any, dim: int, index: Any, shape: tuple[int, ...], negative: bool = False) -> Any:
+    """What `input` has at positions of a dim, in `shape`, by a compiled kernel; None where there is none."""
+    from ..nests.picking import rows
+
+    return rows(op, input, dim, index, shape, negative)
 
 
 def gather(input: Any, dim: int, index: Any) -> Any:
     if not index.size:
         return np.zeros(index.shape, dtype=input.dtype)
+    if index.size >= MUCH and input.ndim:
+        from ..nests import picking
+
+        found = picking.gather(input, dim, index)
+        if found is not None:
+            return found
     refuse_outside("gather", index, input.shape[dim] if input.ndim else 1, dim)
     if input.ndim < 2:
         return input.take(index)
@@ -50,6 +76,12 @@ def gather(input: Any, dim: int, index: Any) -> Any:
 def index(input: Any, indices: Any, dims: Any) -> Any:
     try:
         if len(dims) == 1:
+            positions, dim = indices[0], dims[0]
+            if input.size >= MANY_ROWS and positions.size:
+                shape = (*input.shape[:dim], *positions.shape, *input.shape[dim + 1 :])
+                found = rows_of("index", input, dim, positions, shape, True)
+                if found is not None:
+                    return found
             return input.take(indices[0], dims[0])
         key: list[Any] = [slice(None)] * input.ndim
         for positions, dim in zip(indices, dims, strict=True):

@@ -87,7 +87,7 @@ OWN: dict[str, Callable[..., Any]] = {
 }
 if choice.mode() != "numpy" and blas.library() is not None:
     PRODUCT, LINEAR = blas.products(_left_matmul, _left_linear)
-    OWN |= {"mm": PRODUCT, "bmm": PRODUCT, "mv": PRODUCT}
+    OWN |= {"mm": PRODUCT, "bmm": PRODUCT, "mv": PRODUCT, "dot": blas.dot}
 else:
     OWN |= {
         "mm": np.ndarray.dot,

@@ -13,6 +13,11 @@ import numpy as np
 from candelabra_xp.convolution import window
 from candelabra_xp.pooling import along, counts_of, divided, divisors, ends_of, grid, lowest
 
+from ..choice import size_from
+
+MUCH = size_from(4096)
+"""Elements from which pooling is compiled."""
+
 
 def _pad(input: Any, ends: Any, fill: Any) -> Any:
     sizes = input.shape[-len(ends) :]
@@ -52,6 +57,13 @@ _geometry = functools.lru_cache(maxsize=128)(_Geometry)
 def max_pool(
     input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> tuple[Any, Any]:
+    if input.size >= MUCH:
+        from ..nests import pooling
+
+        counts = tuple(counts_of(input.shape[-len(kernel_size) :], kernel_size, stride, padding, dilation, ceil_mode))
+        found: Any = pooling.max_pool(input, counts, kernel_size, stride, padding, dilation)
+        if found is not None:
+            return found
     places = _geometry(input.shape[-len(kernel_size) :], kernel_size, stride, padding, dilation, ceil_mode)
     x = _pad(input, places.ends, lowest(input.dtype)) if places.padded else input
     taps = [x[part] for part in places.slices]
@@ -85,6 +97,12 @@ def max_pool_input_grad(grad: Any, indices: Any, input_size: Any, distinct: bool
     lead = grad.shape[: -len(input_size)]
     rows, size = math.prod(lead), math.prod(input_size)
     out = np.zeros(rows * size, grad.dtype)
+    if grad.size >= MUCH:
+        from ..nests import adding
+
+        sums, flat, parts = out.reshape(rows, size), indices.reshape(rows, -1), grad.reshape(rows, -1)
+        if adding.elements("max_pool", "add", sums, 1, flat, parts):
+            return out.reshape(*lead, *input_size)
     if grad.size:
         places = (indices.reshape(rows, -1) + np.arange(0, rows * size, size)[:, None]).reshape(-1)
         if distinct:
@@ -106,6 +124,13 @@ def avg_pool(
     n = len(kernel_size)
     sizes, ones = input.shape[-n:], (1,) * n
     counts = counts_of(sizes, kernel_size, stride, padding, ones, ceil_mode)
+    if input.size >= MUCH:
+        from ..nests import pooling
+
+        include, override = count_include_pad, divisor_override or 0
+        found: Any = pooling.avg_pool(input, tuple(counts), kernel_size, stride, padding, include, override)
+        if found is not None:
+            return found
     ends = ends_of(sizes, counts, kernel_size, stride, padding, ones)
     x = _pad(input, ends, 0) if any(low or high for low, high in ends) else input
     for axis, (k, s, c) in enumerate(zip(kernel_size, stride, counts, strict=True), -n):

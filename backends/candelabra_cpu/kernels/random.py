@@ -17,6 +17,8 @@ import numpy as np
 
 from candelabra import _dtype, _philox
 
+from ..choice import size_from
+
 STEP = 8192
 """Blocks worked on at a time: state and product, 384 KiB, stay in the second-level cache."""
 CHUNK = 1024
@@ -25,6 +27,8 @@ SMALL = 128
 """Blocks of the largest draw served from chunks."""
 KEPT = 8
 """Chunks remembered at a time."""
+MUCH = size_from(16384)
+"""Numbers from which a draw is compiled."""
 
 Array = np.ndarray[Any, Any]
 
@@ -41,6 +45,8 @@ def _keys(seed: int) -> list[tuple[np.uint64, np.uint64]]:
 
 def words(seed: int, offset: int, count: int) -> Array:
     """`count` words of the blocks from `offset` on: uint32."""
+    if count >= MUCH:
+        return _compiled("bits", count, seed, offset, np.uint32)
     blocks = (count + 3) // 4
     if (offset & _philox.MASK64) + blocks > _philox.MASK64:  # a carry inside: rare, and slow is fine
         return _philox.words(np, seed, offset, count).astype(np.uint32)
@@ -68,6 +74,12 @@ def words(seed: int, offset: int, count: int) -> Array:
         part = found[start : start + n]
         part[:, 0], part[:, 1], part[:, 2], part[:, 3] = x0, y0, x1, y[n:]
     return found.reshape(-1)[:count]
+
+
+def _compiled(kind: str, count: int, seed: int, offset: int, dtype: Any, *more: int) -> Array:
+    from ..nests.random import drawn
+
+    return drawn(kind, count, seed, offset, dtype, *more)
 
 
 # -- small draws -----------------------------------------------------------------------------------------------------
@@ -102,8 +114,14 @@ def _by_steps(make: Callable[..., Array], per_block: int, seed: int, offset: int
     return found
 
 
+COMPILED = {"bits": "bits", "uniform32": "uniform", "uniform64": "uniform"}
+"""Draws that are compiled as a whole."""
+
+
 def _draw(what: str, make: Any, per_block: int, size: Any, seed: int, offset: int, dtype: Any) -> Array:
     count = math.prod(size)
+    if count >= MUCH and what in COMPILED:
+        return _compiled(COMPILED[what], count, seed, offset, dtype).reshape(size)
     if count <= SMALL * per_block:
         return _small(what, make, per_block, seed, offset, count).copy().reshape(size)
     return _by_steps(make, per_block, seed, offset, count, dtype).reshape(size)
@@ -138,6 +156,8 @@ def random_uniform(size: Any, seed: int, offset: int, dtype: Any, index: int) ->
     if dtype.is_complex:
         parts = random_uniform((2 * math.prod(size),), seed, offset, dtype.to_real(), index)
         return _philox.paired(np, parts, dtype).reshape(size)
+    if (count := math.prod(size)) >= MUCH:
+        return _compiled("uniform", count, seed, offset, dtype.numpy).reshape(size)
     make = functools.partial(_narrow, _philox.UNIFORM_BITS[dtype], dtype.numpy)
     return _by_steps(make, 4, seed, offset, math.prod(size), dtype.numpy).reshape(size)
 
@@ -184,6 +204,10 @@ def _polar(radius: Array, angle: Array, count: int) -> Array:
 
 def random_normal(size: Any, seed: int, offset: int, dtype: Any, index: int) -> Array:
     if dtype is _dtype.float32:
+        if (count := math.prod(size)) >= MUCH:
+            from ..nests.random import normals
+
+            return normals(count, seed, offset).reshape(size)
         return _draw("normal32", _normal32, 4, size, seed, offset, np.float32)
     if dtype is _dtype.float64:
         return _draw("normal64", _normal64, 2, size, seed, offset, np.float64)
@@ -195,6 +219,10 @@ def random_normal(size: Any, seed: int, offset: int, dtype: Any, index: int) -> 
 
 def random_integers(size: Any, seed: int, offset: int, low: int, high: int, dtype: Any, index: int) -> Array:
     span = high - low
+    if span <= 1 << 32 and math.prod(size) >= MUCH:
+        wrapped = (low + (1 << 63)) % (1 << 64) - (1 << 63)
+        found = _compiled("bounded", math.prod(size), seed, offset, np.int64, wrapped, span)
+        return (found if dtype is _dtype.int64 else found.astype(dtype.numpy)).reshape(size)
     if span > 1 << 32:
         found = _philox.integers(np, seed, offset, math.prod(size), low, high).view(np.int64)
         return found.astype(dtype.numpy).reshape(size)

@@ -16,19 +16,67 @@ from candelabra_xp.indexing import check_range, key_of
 from candelabra_xp.scatter import elements as element_key
 from candelabra_xp.scatter import masked_fill as shared_masked_fill
 
-from .gather import linear, refuse_outside
+from ..choice import size_from
+from .gather import MUCH, linear, refuse_outside
+
+MANY_COPIED = size_from(65536)
+"""Elements from which copies and masks are worth a compiled kernel."""
+
+COMPILED = frozenset(
+    [
+        "bool",
+        "float32",
+        "float64",
+        "float16",
+        "bfloat16",
+        *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    ]
+)
+"""Names of dtypes whose elements a compiled kernel copies."""
 
 
-def by_copy(into: Callable[..., Any]) -> Callable[..., Any]:
-    """The kernel that does in a copy what `into` does in place. What `into` refuses, it refuses before it writes."""
+def by_copy(into: Callable[..., Any], fast: Callable[..., bool] | None = None) -> Callable[..., Any]:
+    """The kernel that does in a copy what `into` does in place. What `into` refuses, it refuses before it writes.
+
+    Args:
+        fast: does the same where it returns True. It may refuse when it has written.
+    """
 
     def kernel(input: Any, *args: Any) -> Any:
-        out = input.copy(order="C")
-        into(out, *args)
+        out = copied(input)
+        if fast is None or not fast(out, *args):
+            into(out, *args)
         return out
 
     kernel.into = into  # type: ignore[attr-defined]
     return kernel
+
+
+def is_much(array: Any) -> bool:
+    """Whether a compiled kernel is to copy an array."""
+    return bool(array.size >= MANY_COPIED) and array.dtype.name in COMPILED
+
+
+def copied(input: Any) -> Any:
+    """A row-major copy."""
+    if not is_much(input):
+        return input.copy(order="C")
+    from ..compiled import fused
+
+    return fused("clone")(input)
+
+
+def compiled(op: str, how: str, what: str) -> Callable[..., bool]:
+    """Puts much by a kernel of `nests.adding`, `rows` or `elements`; False where it has none, or there is little."""
+
+    def put(target: Any, dim: int, index: Any, source: Any) -> bool:
+        if getattr(source, "size", 0) < MUCH or not target.ndim:
+            return False
+        from ..nests import adding
+
+        return bool(getattr(adding, what)(op, how, target, dim, index, source))
+
+    return put
 
 
 def combine(ufunc: Any, target: Any, places: Any, values: Any) -> None:
@@ -54,10 +102,15 @@ def _product(sizes: tuple[int, ...]) -> int:
     return product
 
 
+add_rows, copy_rows = compiled("index_add", "add", "rows"), compiled("index_copy", "set", "rows")
+
+
 def index_add(target: Any, dim: int, index: Any, source: Any) -> None:
     refuse_outside("index_add", index, target.shape[dim] if target.ndim else 1, dim)
     if not target.ndim:
         target += source
+    elif add_rows(target, dim, index, source):
+        pass
     elif not target.flags.c_contiguous:
         np.add.at(target, (slice(None),) * dim + (index.reshape(-1),), source)
     elif source.size:
@@ -89,6 +142,9 @@ def fitted(index: Any, src: Any) -> Any:
     return src if src.shape == index.shape else src.reshape(-1)[: index.size]
 
 
+add_elements, set_elements = compiled("scatter_add", "add", "elements"), compiled("scatter", "set", "elements")
+
+
 def scatter(target: Any, dim: int, index: Any, src: Any) -> None:
     if not index.size:
         return
@@ -111,6 +167,10 @@ def _reducing(op: str, ufunc: Any, target: Any, dim: int, index: Any, src: Any) 
 
 
 def scatter_add(target: Any, dim: int, index: Any, src: Any) -> None:
+    if getattr(src, "size", 0) >= MUCH:
+        refuse_outside("scatter_add", index, target.shape[dim] if target.ndim else 1, dim)
+        if add_elements(target, dim, index, src):
+            return
     _reducing("scatter_add", np.add, target, dim, index, src)
 
 
@@ -150,22 +210,31 @@ def put_at(target: Any, indices: Any, dims: Any, values: Any, accumulate: bool) 
 
 
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
-    return shared_masked_fill(np, input, mask, value)
+    if not is_much(input):
+        return shared_masked_fill(np, input, mask, value)
+    from ..compiled import fused
+
+    return fused("where")(mask, np.asarray(value, dtype=input.dtype), input)
 
 
 def _masked_fill(target: Any, mask: Any, value: Any) -> None:
-    np.copyto(target, np.asarray(value, dtype=target.dtype), where=mask)
+    if not is_much(target):
+        np.copyto(target, np.asarray(value, dtype=target.dtype), where=mask)
+        return
+    from ..compiled import fused
+
+    fused("where").call_into((target,), mask, np.asarray(value, dtype=target.dtype), target)
 
 
 masked_fill.into = _masked_fill  # type: ignore[attr-defined]
 
 OWN: Mapping[str, Callable[..., Any]] = {
-    "index_add": by_copy(index_add),
-    "index_copy": by_copy(index_copy),
+    "index_add": by_copy(index_add, add_rows),
+    "index_copy": by_copy(index_copy, copy_rows),
     "index_fill": by_copy(index_fill),
     "masked_fill": masked_fill,
     "put_at": by_copy(put_at),
-    "scatter": by_copy(scatter),
-    "scatter_add": by_copy(scatter_add),
+    "scatter": by_copy(scatter, set_elements),
+    "scatter_add": by_copy(scatter_add, add_elements),
     "scatter_extreme": by_copy(scatter_extreme),
 }

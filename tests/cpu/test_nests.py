@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiled kernels of much data: what they find at the seams of their stretches, and what they refuse. The conformance
+suite tests them on little data when CANDELABRA_CPU_KERNELS is `compiled`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import candelabra as cb
+from candelabra._errors import DimError
+
+rng = np.random.default_rng(5)
+X = rng.standard_normal((70, 9001)).astype(np.float32)  # more than two stretches of a row
+FLAT = rng.integers(0, 9001, (70, 9001))
+
+
+def here(array):
+    return cb.tensor(array, device="cpu")
+
+
+@pytest.mark.parametrize("index", [np.int64, np.int32])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int8, np.complex128, np.bool_])
+def test_picking_much_equals_numpy(dtype, index):
+    x = X.astype(dtype)
+    rows, columns = (rng.integers(0, n, 500).astype(index) for n in x.shape)
+    np.testing.assert_array_equal(here(x).index_select(0, here(rows)).numpy(), x[rows])
+    np.testing.assert_array_equal(here(x).index_select(1, here(columns)).numpy(), x[:, columns])
+    np.testing.assert_array_equal(here(x)[:, here(columns.astype(np.int64) - 9001)].numpy(), x[:, columns])
+    flat = FLAT.astype(index)
+    np.testing.assert_array_equal(here(x).gather(1, here(flat)).numpy(), np.take_along_axis(x, FLAT, 1))
+    np.testing.assert_array_equal(here(x).gather(0, here(flat % 70)).numpy(), np.take_along_axis(x, FLAT % 70, 0))
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+@pytest.mark.parametrize("dtype", [np.float32, np.int32, np.complex64])
+def test_adding_much_equals_adding_one_after_the_other(dtype, dim):
+    x, n = X.astype(dtype), X.shape[dim]
+    places = rng.integers(0, n, 300)
+    source = np.take(x, rng.integers(0, n, 300), dim)
+    want = x.copy()
+    np.add.at(np.moveaxis(want, dim, 0), places, np.moveaxis(source, dim, 0))
+    np.testing.assert_array_equal(here(x).index_add(dim, here(places), here(source)).numpy(), want)
+    flat = FLAT % n
+    want = x.copy()
+    np.add.at(want, (flat, np.arange(9001)) if dim == 0 else (np.arange(70)[:, None], flat), x[::-1])
+    np.testing.assert_array_equal(here(x).scatter_add(dim, here(flat), here(x[::-1].copy())).numpy(), want)
+
+
+def test_writing_much_at_positions_keeps_the_last():
+    places = rng.integers(0, 70, 300)
+    source = X[rng.integers(0, 70, 300)]
+    want = X.copy()
+    want[places] = source
+    np.testing.assert_array_equal(here(X).index_copy(0, here(places), here(source)).numpy(), want)
+    want = X.copy()
+    for j in range(9001):
+        want[np.arange(70), FLAT[:, j]] = X[:, j]
+    np.testing.assert_array_equal(here(X).scatter(1, here(FLAT), here(X)).numpy(), want)
+
+
+@pytest.mark.parametrize("wrong", [-1, 9001])
+def test_one_wrong_position_among_many_is_refused_and_nothing_written(wrong):
+    index = FLAT.copy()
+    index[63, 8999] = wrong
+    x, source = here(X), here(X)
+    for call in (
+        lambda: x.gather(1, here(index)),
+        lambda: x.index_select(1, here(index[63])),
+        lambda: x.scatter_add(1, here(index), source),
+        lambda: x.scatter_add_(1, here(index), source),
+        lambda: x.index_add_(1, here(index[63]), source),
+    ):
+        with pytest.raises(DimError, match=f"got {wrong} for dim 1 of size 9001"):
+            call()
+    np.testing.assert_array_equal(x.numpy(), X)
+
+
+@pytest.mark.parametrize("padding", [None, 3])
+@pytest.mark.parametrize("by_frequency", [False, True])
+def test_gradient_of_a_large_table_is_the_sum_of_rows(padding, by_frequency):
+    numbers, grad = rng.integers(0, 50, (4, 64)), rng.standard_normal((4, 64, 33)).astype(np.float32)
+    table = cb.zeros(50, 33).requires_grad_()
+    cb.nn.functional.embedding(here(numbers), table, padding, scale_grad_by_freq=by_frequency).backward(here(grad))
+    want = np.zeros((50, 33), np.float32)
+    np.add.at(want, numbers.reshape(-1), grad.reshape(-1, 33))
+    if by_frequency:
+        want /= np.maximum(np.bincount(numbers.reshape(-1), minlength=50), 1)[:, None].astype(np.float32)
+    if padding is not None:
+        want[padding] = 0
+    np.testing.assert_array_equal(table.grad.numpy(), want)
+
+
+@pytest.mark.parametrize("shape", [(3, 50_003), (40_001,), (5, 4099, 3), (2, 16384)])
+def test_running_sums_across_stretches(shape):
+    whole = rng.integers(-9, 9, shape)
+    for dim in range(len(shape)):
+        np.testing.assert_array_equal(here(whole).cumsum(dim).numpy(), whole.cumsum(dim))
+        found = here(whole.astype(np.float32)).cumsum(dim).numpy()
+        np.testing.assert_array_equal(found, whole.cumsum(dim).astype(np.float32))
+
+
+def test_running_sums_of_floats_are_accumulated_in_double():
+    x = np.full((2, 1 << 17), 0.1, np.float32)
+    want = np.cumsum(x, 1, dtype=np.float64)
+    np.testing.assert_allclose(here(x).cumsum(1).numpy(), want, rtol=2e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int16, np.complex128])
+@pytest.mark.parametrize("shape", [(3, 9001), (9001, 3), (2, 41, 3, 51)])
+def test_moved_elements_are_where_numpy_puts_them(shape, dtype):
+    x = rng.integers(-99, 99, shape).astype(dtype)
+    t = here(x)
+    for dims in [(d,) for d in range(x.ndim)] + [(0, 1), tuple(range(x.ndim)), (0, x.ndim - 1)]:
+        np.testing.assert_array_equal(t.flip(dims).numpy(), np.flip(x, dims))
+    for dim in range(x.ndim):
+        for shift in (1, -2, shape[dim] + 3, 0):
+            np.testing.assert_array_equal(cb.roll(t, shift, dim).numpy(), np.roll(x, shift, dim))
+    np.testing.assert_array_equal(cb.roll(t, 7).numpy(), np.roll(x, 7))
+    for diagonal in (0, 2, -1, -10_000, 10_000):
+        np.testing.assert_array_equal(t.tril(diagonal).numpy(), np.tril(x, diagonal))
+        np.testing.assert_array_equal(t.triu(diagonal).numpy(), np.triu(x, diagonal))
+
+
+@pytest.mark.parametrize("shape", [(30_011,), (3, 9001), (9001, 3), (2, 41, 3, 51)])
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_selected_elements_are_in_order(shape, share):
+    x, mask = rng.standard_normal(shape).astype(np.float32), rng.random(shape) < share
+    np.testing.assert_array_equal(here(x)[here(mask)].numpy(), x[mask])
+    np.testing.assert_array_equal(here(x).masked_select(here(mask)).numpy(), x[mask])
+    np.testing.assert_array_equal(cb.nonzero(here(mask)).numpy(), np.argwhere(mask))
+    np.testing.assert_array_equal(cb.nonzero(here(np.where(mask, x, 0))).numpy(), np.argwhere(mask))
+
+
+def test_masks_of_fewer_dims_are_filled():
+    x, mask = rng.standard_normal((4, 5, 64, 65)).astype(np.float32), rng.random((64, 65)) < 0.5
+    want = np.where(mask, np.float32(-np.inf), x)
+    np.testing.assert_array_equal(here(x).masked_fill(here(mask), -np.inf).numpy(), want)
+    np.testing.assert_array_equal(here(x).masked_fill_(here(mask), -np.inf).numpy(), want)
+    t = here(x)
+    np.testing.assert_array_equal(t.masked_fill_(here(mask), t[1, 2, 3, 4]).numpy(), np.where(mask, x[1, 2, 3, 4], x))
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), [(3, 1, 1, 1), (2, 2, 0, 1), (3, 3, 1, 4)])
+def test_pooled_rows_longer_than_a_stretch(kernel, stride, padding, dilation):
+    """Against the same pooling of every row of windows by itself, in float64."""
+    x = rng.integers(-9, 9, (2, 9, 1203)).astype(np.float32)
+    x[1, 4, 700] = np.nan
+    padded = np.pad(x, ((0, 0), (padding, padding), (padding, padding)), constant_values=-np.inf)
+    reach = dilation * (kernel - 1) + 1
+    views = np.lib.stride_tricks.sliding_window_view(padded, (reach, reach), (1, 2))
+    windows = views[:, ::stride, ::stride, ::dilation, ::dilation]
+    values, places = cb.nn.functional.max_pool2d(here(x), kernel, stride, padding, dilation, return_indices=True)
+    np.testing.assert_array_equal(values.numpy(), windows.max((-2, -1)))
+    picked = np.take_along_axis(x.reshape(2, -1), places.numpy().reshape(2, -1), 1)
+    np.testing.assert_array_equal(picked.reshape(values.shape), values.numpy())
+    if dilation == 1:
+        found = cb.nn.functional.avg_pool2d(here(x), kernel, stride, padding, count_include_pad=False).numpy()
+        inside = np.where(np.isneginf(windows), 0, windows).sum((-2, -1))
+        np.testing.assert_allclose(found, inside / (~np.isneginf(windows)).sum((-2, -1)), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("draw", [cb.rand, cb.randn, lambda n, **k: cb.randint(0, 77, (n,), **k)])
+def test_long_draws_begin_as_short_ones(draw):
+    generator = cb.Generator()
+    long = draw(50_001, generator=generator.manual_seed(3)).numpy()
+    short = draw(400, generator=generator.manual_seed(3)).numpy()
+    np.testing.assert_array_equal(long[:400], short)
+
+
+def test_results_do_not_depend_on_threads():
+    def results():
+        x, index = here(X), here(FLAT)
+        sums = cb.zeros(40, 9001).index_add(0, here(rng_rows), x)
+        return [t.numpy() for t in (x.scatter_add(1, index, x), sums, x.cumsum(1), x.reshape(-1).cumsum(0))]
+
+    rng_rows = FLAT[0, :70] % 40
+    before = cb.get_num_threads()
+    try:
+        cb.set_num_threads(1)
+        alone = results()
+        cb.set_num_threads(3)
+        for found, want in zip(results(), alone, strict=True):
+            np.testing.assert_array_equal(found, want)
+    finally:
+        cb.set_num_threads(before)

@@ -9,6 +9,7 @@ others that are likely to follow, since building is slow on some devices.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from abc import abstractmethod
@@ -19,9 +20,9 @@ import numpy as np
 
 from candelabra import _dtype
 from candelabra._dtype import dtype
-from candelabra._errors import ShapeError
+from candelabra._errors import CandelabraError, ShapeError
 from candelabra._shape import Shape, basic_index_geometry, contiguous_strides, is_contiguous
-from candelabra.compiler.compiled import CompiledOp, Spec, no_formula
+from candelabra.compiler.compiled import CompiledOp, Planned, Spec, no_formula
 from candelabra.compiler.ir import Kernel, Target
 from candelabra.compiler.plan import Launch as Plan
 from candelabra.compiler.trace import UntraceableError
@@ -30,6 +31,13 @@ from candelabra.dispatcher.backend import Backend, Capabilities
 from candelabra.op import Op, ops
 
 from ._kernel import KERNELS
+
+CATEGORIES = (
+    ("float32", "float64", "float16", "bfloat16"),
+    ("int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64"),
+    ("complex64", "complex128"),
+)
+"""Dtypes whose kernels are built together."""
 
 Launch = Callable[[int, Sequence[Any], int], None]
 """Runs a kernel: number of work items, arguments in order of its parameters ((block, offset) for a buffer, with the
@@ -81,7 +89,10 @@ class LoopsBackend(Backend):
 
     @abstractmethod
     def reserve(self, nbytes: int, index: int) -> Any:
-        """A block of memory on device `index`; it is freed when nothing holds it. `nbytes` may be 0."""
+        """A block of memory on device `index`; it is freed when nothing holds it. `nbytes` may be 0.
+
+        A block that is larger than what was asked for says how much that was as `requested`.
+        """
 
     @abstractmethod
     def upload(self, block: Any, array: np.ndarray[Any, Any]) -> None:
@@ -171,7 +182,8 @@ class LoopsBackend(Backend):
         return self.address(handle.block) + handle.offset * handle.dtype.itemsize
 
     def storage_nbytes(self, handle: Look) -> int:
-        return int(getattr(handle.block, "nbytes", handle.size * handle.dtype.itemsize))
+        found = getattr(handle.block, "requested", None)
+        return int(getattr(handle.block, "nbytes", handle.size * handle.dtype.itemsize) if found is None else found)
 
     # -- kernels ---------------------------------------------------------------------------------------------------
 
@@ -224,6 +236,11 @@ class LoopsBackend(Backend):
         if count:
             found(count, args, index)
 
+    def make_ready(self, kernel: Kernel, beside: Callable[[], Sequence[Kernel]]) -> None:
+        """Builds a kernel, with others, if it has to be built."""
+        if kernel not in self._launches and kernel.key() not in self._launches:
+            self._ready(kernel, beside())
+
     def _ready(self, kernel: Kernel, beside: Sequence[Kernel]) -> Launch:
         """The launcher of a kernel not met before: one with the same text may have been."""
         known = self._launches
@@ -254,6 +271,26 @@ class Compiled(CompiledOp):
         self.backend = backend
         if self.op.is_pointwise and self.op.operands and self.op.operands[0] == 0:
             self.into = self.over_first
+
+    def prepare(self, outs: tuple[Any, ...] | None, *args: Any) -> Any:
+        made = super().prepare(outs, *args)
+        if type(made) is Planned and made.call.launch.kernel.brief:
+            self.backend.make_ready(made.call.launch.kernel, lambda: self._beside(args))
+        return made
+
+    def _beside(self, args: Sequence[Any]) -> list[Kernel]:
+        """Kernels of the same call on other dtypes of its category: building them at once costs little more than one."""
+        dtypes = {a.dtype.name for a in args if type(a) is Look}
+        group = next((g for g in CATEGORIES if dtypes <= set(g)), ())
+        found = []
+        for name in group if len(dtypes) == 1 else ():
+            dtype = np.dtype(getattr(_dtype, name).numpy)
+            if name in dtypes or _dtype.from_numpy_dtype(dtype) not in self.backend.capabilities.compute_dtypes:
+                continue
+            described = [(a.shape, dtype, a.steps) if type(a) is Look else None for a in args]
+            with contextlib.suppress(CandelabraError, TypeError, ValueError):
+                found.append(self.formula.call(described, args).launch.kernel)
+        return found
 
     def over_first(self, *args: Any) -> None:
         """Writes the result over the first operand, as `Backend.kernels` says of `into`."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stable sorts of lines: networks over short blocks, then merges of sorted runs, each work item a stretch of the result.
+Long lines are sorted by radix (`order.py`) where work items are rows.
 
 Elements become unsigned keys in their order; with its position after it, no two keys are equal, so that the order is
 stable whatever sorts them. Keys of up to 32 bits share 64 with the position (`packed`); longer ones have it beside them.
@@ -7,6 +8,7 @@ stable whatever sorts them. Keys of up to 32 bits share 64 with the position (`p
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from .backend import Look
 from .creation import filled
 from .elements import ceil_div, places_of, value_of
 from .moving import WORDS
+from .order import ordered
 from .places import given
 
 BLOCK = 16
@@ -30,6 +33,9 @@ BLOCK = 16
 
 STRETCH = {True: 512, False: 32}
 """Elements that a work item merges at most, by whether the target has rows."""
+
+LONG = 1024
+"""Elements of a line from which a radix sort is faster where the target has rows."""
 
 LAST = (1 << 64) - 1
 """The key after all others."""
@@ -224,6 +230,30 @@ def _at(x: Keys, base: Value, place: Value, end: Value) -> Pair:
     return either(is_inside, x.get(base + is_inside.select(place, 0)), x.last())
 
 
+WIDTH = 4096
+"""Elements of a line that a work item moves where the target has rows."""
+
+
+@contextlib.contextmanager
+def _elements(b: Builder, outer: Value, n: Value, inner: Value) -> Iterator[tuple[Value, Value, Value]]:
+    """Work items over all elements of lines along the middle of three dims: gives the place in each dim."""
+    if not b.target.rows:
+        with b.work(outer * n * inner) as item:
+            o, j, i = places_of(item, [outer, n, inner])
+            yield o, j, i
+        return
+    pieces = ceil_div(n, WIDTH)
+    with b.work(outer * inner * pieces) as item:
+        o, i, piece = places_of(item, [outer, inner, pieces])
+        with b.loop(ir.minimum(piece * WIDTH + WIDTH, n), piece * WIDTH, vector=True) as j:
+            yield o, j, i
+
+
+def _element_items(outer: int, n: int, inner: int, target: Target) -> int:
+    """On the host: the work items of `_elements`."""
+    return outer * inner * (-(-n // WIDTH) if target.rows else n)
+
+
 @functools.lru_cache(maxsize=16)
 def result_kernel(word: str, packed: bool, target: Target) -> Kernel:
     """Elements and positions in order, where their lines lie."""
@@ -231,12 +261,43 @@ def result_kernel(word: str, packed: bool, target: Target) -> Kernel:
     source, x = b.buffer("source", word), Keys(b, "x", packed)
     values, indices = b.buffer("values", word, True), b.buffer("indices", "i64", True)
     outer, n, inner = (b.size(s) for s in ("outer", "n", "inner"))
-    with b.work(outer * n * inner) as item:
-        o, j, i = places_of(item, [outer, n, inner])
+    with _elements(b, outer, n, inner) as (o, j, i):
         key, place = x.get((o * inner + i) * n + j)
         position = (key & 0xFFFFFFFF if place is None else place).cast("i64")
-        indices[item] = position
-        values[item] = source[(o * n + position) * inner + i]
+        to = (o * n + j) * inner + i
+        indices[to] = position
+        values[to] = source[(o * n + position) * inner + i]
+    return b.finish()
+
+
+@functools.lru_cache(maxsize=32)
+def key_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
+    """Keys, (lines, n), below the number of their line where they leave room for it."""
+    b = Builder(f"sort_keys_{memory_type(dtype)}", target)
+    x, out = b.buffer("x", memory_type(dtype)), b.buffer("out", "u64", True)
+    outer, n, inner, descending = (b.size(s) for s in ("outer", "n", "inner", "descending"))
+    with _elements(b, outer, n, inner) as (o, j, i):
+        key = key_of(x[(o * n + j) * inner + i])
+        key = descending.ne(0).select(~key, key)
+        line = o * inner + i
+        above = line.cast("u64") << b.const(32, "u64")
+        out[line * n + j] = key.cast("u64") | above if is_packed(dtype) else key
+    return b.finish()
+
+
+@functools.lru_cache(maxsize=16)
+def placed_kernel(word: str, target: Target) -> Kernel:
+    """As `result_kernel`, by where elements were among those of all lines."""
+    b = Builder(f"sort_placed_{word}", target)
+    source, places = b.buffer("source", word), b.buffer("places", "i64")
+    values, indices = b.buffer("values", word, True), b.buffer("indices", "i64", True)
+    outer, n, inner = (b.size(s) for s in ("outer", "n", "inner"))
+    with _elements(b, outer, n, inner) as (o, j, i):
+        line = o * inner + i
+        position = places[line * n + j] - line * n
+        to = (o * n + j) * inner + i
+        indices[to] = position
+        values[to] = source[(o * n + position) * inner + i]
     return b.finish()
 
 
@@ -252,12 +313,26 @@ def sort(backend: Any, input: Look, dim: int, descending: bool, stable: bool) ->
     if not source.size:
         return values, indices
     outer, n, inner = math.prod(input.shape[:dim]), input.shape[dim], math.prod(input.shape[dim + 1 :])
-    keys = sorted_keys(backend, source, outer, n, inner, descending)
-    packed, target = is_packed(input.dtype), backend.target
-    made = result_kernel(WORDS[input.dtype.itemsize], packed, target)
+    packed, target, word = is_packed(input.dtype), backend.target, WORDS[input.dtype.itemsize]
+    if target.rows and n >= LONG and (packed or outer * inner == 1):
+        keys, made = [placed(backend, source, outer, n, inner, descending)], placed_kernel(word, target)
+    else:
+        keys, made = sorted_keys(backend, source, outer, n, inner, descending), result_kernel(word, packed, target)
     args = [given(source), *map(given, keys), given(values), given(indices), outer, n, inner]
-    backend.launch(made, source.size, args, input.index)
+    backend.launch(made, _element_items(outer, n, inner, target), args, input.index)
     return values, indices
+
+
+def placed(backend: Any, source: Look, outer: int, n: int, inner: int, descending: bool) -> Look:
+    """Where the elements of all lines in order were, line after line, by a radix sort; int64."""
+    target, index = backend.target, source.index
+    keys = backend.fresh((source.size,), np.dtype(np.uint64), index)
+    made = key_kernel(source.dtype, target)
+    args = [given(source), given(keys), outer, n, inner, int(descending)]
+    beside = (placed_kernel(WORDS[source.dtype.itemsize], target),)
+    backend.launch(made, _element_items(outer, n, inner, target), args, index, beside)
+    bits = 32 + (outer * inner - 1).bit_length() if is_packed(source.dtype) else 64
+    return ordered(backend, keys, bits)[1]
 
 
 def sorted_keys(backend: Any, source: Look, outer: int, n: int, inner: int, descending: bool) -> list[Look]:

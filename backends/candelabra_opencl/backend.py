@@ -268,7 +268,9 @@ class OpenCLBackend(LoopsBackend):
 
     def reserve(self, nbytes: int, index: int) -> Block:
         device = self.device(index)
-        return device.pool.take(nbytes, device.current())
+        block = device.pool.take(nbytes, device.current())
+        block.requested = nbytes  # views must stay within it, whatever the pool gave
+        return block
 
     def upload(self, block: Block, array: np.ndarray[Any, Any]) -> None:
         queue = self.device(block.stream.index).current()

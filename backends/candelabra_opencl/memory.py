@@ -34,18 +34,18 @@ class Block:
 
     Attributes:
         buffer: PyOpenCL's.
-        nbytes: its size.
+        nbytes: its size; `requested`: bytes of it that were asked for.
         stream: the one it was made for.
         uses: events of work on other streams.
         host: the array whose memory it is, for shared ones.
     """
 
-    __slots__ = ("buffer", "host", "nbytes", "pool", "stream", "uses")
+    __slots__ = ("buffer", "host", "nbytes", "pool", "requested", "stream", "uses")
 
     def __init__(self, pool: Pool, buffer: Any, nbytes: int, stream: Any, host: Any = None) -> None:
         self.pool = pool
         self.buffer = buffer
-        self.nbytes = nbytes
+        self.nbytes = self.requested = nbytes
         self.stream = stream
         self.uses: list[Any] | None = None
         self.host = host

@@ -65,16 +65,16 @@ def test_entry_that_is_no_program_is_built_again(backend, index, folder):
         pytest.skip("the runtime keeps programs by itself")
     source = programs.renderer.program([scaled(8, backend.target)])
     cache.put(f"opencl {programs.identity} {source.text}", b"no program")
-    program, origin = programs.program(source)
+    program, origin = programs.program(source, programs.options)
     assert origin == "compiled"
     assert program.get_info is not None
-    assert programs.program(source)[1] == "disk"
+    assert programs.program(source, programs.options)[1] == "disk"
 
 
 def test_refused_source_names_kernel_line_and_log(backend, index, folder):
     text = "// good\n__kernel void good() {}\n\n// bad\n__kernel void bad(__global int* x) {\n    x[0] = oops;\n}\n"
     with pytest.raises(CompileError) as caught:
-        backend.device(index).programs.program(Source(text, ("good", "bad")))
+        backend.device(index).programs.program(Source(text, ("good", "bad")), "")
     first = str(caught.value).splitlines()[0]
     assert first.startswith("opencl kernel bad: ")
     assert "must take its source, got" in first

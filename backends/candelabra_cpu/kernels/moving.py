@@ -13,7 +13,7 @@ from candelabra_xp import joining as shared
 
 from ..choice import size_from
 
-MUCH = size_from(8192)
+MUCH = size_from(4096)
 """Elements from which the compiled kernels of this module are used."""
 
 

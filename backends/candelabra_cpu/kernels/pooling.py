@@ -15,7 +15,7 @@ from candelabra_xp.pooling import along, counts_of, divided, divisors, ends_of, 
 
 from ..choice import size_from
 
-MUCH = size_from(4096)
+MUCH = size_from(1024)
 """Elements from which pooling is compiled."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..choice import size_from
 
-MUCH = size_from(4096)
+MUCH = size_from(2048)
 """Elements from which running sums are compiled."""
 
 
@@ -24,6 +24,11 @@ def cumsum(input: Any, dim: int) -> Any:
 
 
 def cumprod(input: Any, dim: int) -> Any:
+    if input.size >= MUCH and input.ndim:
+        from ..nests import scan
+
+        if (found := scan.cumprod(input, dim)) is not None:
+            return found
     return np.multiply.accumulate(input, dim) if input.ndim else input.copy()
 
 
@@ -35,6 +40,11 @@ def _extremes(ufunc: Any, input: Any, dim: int) -> Any:
     """Running extremes and the latest index that equals each; a nan equals nothing and always is the latest."""
     if not input.ndim:
         return input.copy(), np.zeros((), np.int64)
+    if input.size >= MUCH:
+        from ..nests import scan
+
+        if (found := scan.extremes("max" if ufunc is np.maximum else "min", input, dim)) is not None:
+            return found
     values = ufunc.accumulate(input, dim)
     size = input.shape[dim]
     place = np.arange(size).reshape([size if i == dim else 1 for i in range(input.ndim)])

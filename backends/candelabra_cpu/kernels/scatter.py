@@ -19,8 +19,11 @@ from candelabra_xp.scatter import masked_fill as shared_masked_fill
 from ..choice import size_from
 from .gather import MUCH, linear, refuse_outside
 
-MANY_COPIED = size_from(65536)
-"""Elements from which copies and masks are worth a compiled kernel."""
+MANY_COPIED = size_from(1 << 17)
+"""Elements from which a copy is compiled."""
+
+MANY_MASKED = size_from(4096)
+"""Elements from which a mask is applied by a compiled kernel."""
 
 COMPILED = frozenset(
     [
@@ -52,14 +55,9 @@ def by_copy(into: Callable[..., Any], fast: Callable[..., bool] | None = None) -
     return kernel
 
 
-def is_much(array: Any) -> bool:
-    """Whether a compiled kernel is to copy an array."""
-    return bool(array.size >= MANY_COPIED) and array.dtype.name in COMPILED
-
-
 def copied(input: Any) -> Any:
     """A row-major copy."""
-    if not is_much(input):
+    if input.size < MANY_COPIED or input.dtype.name not in COMPILED:
         return input.copy(order="C")
     from ..compiled import fused
 
@@ -81,8 +79,13 @@ def compiled(op: str, how: str, what: str) -> Callable[..., bool]:
 
 def combine(ufunc: Any, target: Any, places: Any, values: Any) -> None:
     """Combines `values` in at `places` of a target's contiguous memory."""
-    values = np.ascontiguousarray(values).reshape(-1)
-    ufunc.at(target.reshape(-1), places.reshape(-1), values)
+    flat, places, values = target.reshape(-1), places.reshape(-1), np.ascontiguousarray(values).reshape(-1)
+    if ufunc is np.add and places.size >= MUCH:
+        from ..nests import adding
+
+        if adding.elements("combine", "add", flat, 0, places, values):
+            return
+    ufunc.at(flat, places, values)
 
 
 # -- rows ------------------------------------------------------------------------------------------------------------
@@ -200,6 +203,12 @@ def selection(shape: tuple[int, ...], indices: Any, dims: Any) -> Any:
 
 def put_at(target: Any, indices: Any, dims: Any, values: Any, accumulate: bool) -> None:
     key = key_of("index_put", target, indices, dims)
+    if (
+        len(dims) == 1
+        and getattr(values, "size", 0) >= MUCH
+        and _put_rows(target, indices[0], dims[0], values, accumulate)
+    ):
+        return
     if not accumulate:
         target[key] = values
     elif target.flags.c_contiguous and 0 not in target.shape:
@@ -209,8 +218,19 @@ def put_at(target: Any, indices: Any, dims: Any, values: Any, accumulate: bool) 
         np.add.at(target, key, values)
 
 
+def _put_rows(target: Any, index: Any, dim: int, values: Any, accumulate: bool) -> bool:
+    """`put_at` of whole rows by a compiled kernel; False where it has no way."""
+    shape = target.shape
+    if values.shape != (*shape[:dim], *index.shape, *shape[dim + 1 :]):
+        return False
+    from ..nests import adding
+
+    places = index.reshape(-1) % shape[dim]
+    return bool(adding.rows("index_put", "add" if accumulate else "set", target, dim, places, values))
+
+
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
-    if not is_much(input):
+    if input.size < MANY_MASKED or input.dtype.name not in COMPILED:
         return shared_masked_fill(np, input, mask, value)
     from ..compiled import fused
 
@@ -218,7 +238,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
 
 
 def _masked_fill(target: Any, mask: Any, value: Any) -> None:
-    if not is_much(target):
+    if target.size < MANY_MASKED or target.dtype.name not in COMPILED:
         np.copyto(target, np.asarray(value, dtype=target.dtype), where=mask)
         return
     from ..compiled import fused

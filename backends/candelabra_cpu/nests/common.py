@@ -104,6 +104,18 @@ class Wrong:
             self.places.flag[0] = 1
 
 
+def whole(array: Array) -> Array:
+    """The array, or its row-major copy."""
+    if array.flags.c_contiguous:
+        return array
+    if array.dtype.kind not in "fiub":
+        return np.ascontiguousarray(array)
+    from ..compiled import fused
+
+    copied: Array = fused("clone")(array)
+    return copied
+
+
 def flag() -> Array:
     """A flag that is not set."""
     return np.zeros(1, np.int32)

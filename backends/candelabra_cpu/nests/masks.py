@@ -13,7 +13,7 @@ from candelabra.compiler.ir import Value
 
 from .. import memory
 from ..compile import CompiledKernel, compiled
-from .common import WIDTH, Array, builder, parts, split, stretch, stretches, word_of
+from .common import WIDTH, Array, builder, parts, split, stretch, stretches, whole, word_of
 
 MOST_DIMS = 4
 """Dims up to which positions have a kernel."""
@@ -98,11 +98,10 @@ def _counted(mask: Array, type: str, rows: int, n: int) -> tuple[Array, int]:
 
 def masked_select(input: Array, mask: Array) -> Any:
     """Elements where a mask is true, in row-major order."""
-    if input.shape != mask.shape or not input.flags.c_contiguous or not mask.flags.c_contiguous or not input.size:
-        return None
     word, per = word_of(input.dtype)
-    if per > 1:
+    if input.shape != mask.shape or per > 1 or not input.size:
         return None
+    input, mask = whole(input), whole(mask)
     starts, count = _counted(mask, "b1", 1, mask.size)
     out = memory.empty((count,), input.dtype)
     items, each = stretches(mask.size), min(mask.size, WIDTH) * 4
@@ -112,8 +111,9 @@ def masked_select(input: Array, mask: Array) -> Any:
 
 def nonzero(input: Array) -> Any:
     """Positions of nonzero elements, shape (n, ndim), in row-major order."""
-    if not 1 <= input.ndim <= MOST_DIMS or input.dtype.kind == "c" or not input.flags.c_contiguous or not input.size:
+    if not 1 <= input.ndim <= MOST_DIMS or input.dtype.kind == "c" or not input.size:
         return None
+    input = whole(input)
     type = memory_type(input.dtype)
     rows, n, _ = split(input.shape, input.ndim - 1)
     starts, count = _counted(input, type, rows, n)

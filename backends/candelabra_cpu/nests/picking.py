@@ -10,7 +10,21 @@ from candelabra_xp.indexing import check_range
 
 from .. import memory
 from ..compile import CompiledKernel, compiled
-from .common import WIDTH, Array, Places, Wrong, builder, flag, index_of, parts, split, stretch, stretches, word_of
+from .common import (
+    WIDTH,
+    Array,
+    Places,
+    Wrong,
+    builder,
+    flag,
+    index_of,
+    parts,
+    split,
+    stretch,
+    stretches,
+    whole,
+    word_of,
+)
 
 
 @functools.cache
@@ -44,7 +58,7 @@ def elements_kernel(word: str, index: str, negative: bool) -> CompiledKernel:
         start, count = stretch(n, piece)
         wrongs = Wrong(places)
         base, to, at = line * places.size, line * n + start, line * further + start
-        with b.loop(count, vector=True) as j:
+        with b.loop(count) as j:  # single loads are as fast as the processor's gather
             place, wrong = places.at(at + j)
             wrongs.note(wrong)
             out[to + j] = source[base + place]
@@ -103,15 +117,12 @@ def gather(input: Array, dim: int, index: Array) -> Any:
     """
     found, shape = index_of(index), input.shape
     word, per = word_of(input.dtype)
-    if (
-        found is None
-        or per == 2
-        or not input.flags.c_contiguous
-        or not input.size
-        or not _alike(shape, index.shape, dim)
-    ):
+    if found is None or per == 2 or not input.size or not _alike(shape, index.shape, dim):
+        return None
+    if not input.flags.c_contiguous and index.size * 4 < input.size:  # a copy of all would cost more than it saves
         return None
     kind, places = found
+    input = whole(input)
     blocks, size, inner = split(shape, dim)
     n = index.shape[dim]
     out, wrong = memory.empty(index.shape, input.dtype), flag()

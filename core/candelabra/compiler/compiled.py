@@ -20,6 +20,9 @@ from .trace import UntraceableError, is_parameter
 MOST_CALLS = 4096
 """Calls of an op whose plans are kept."""
 
+OPERANDS, ATTRIBUTES = frozenset([int, float, complex]), frozenset([int, float])
+"""Types of numbers that kernels take as parameters, so that no plan depends on their values but by guards."""
+
 Spec = tuple[Shape, Any, Shape | None]
 """Shape, dtype and strides of a result; None for row-major ones."""
 
@@ -48,9 +51,12 @@ class CompiledOp(ABC):
         self.other = other
         self.formula = Formula(self.op, target)
         self.calls: dict[Any, Any] = {}
-        numbers = {i for i in range(len(self.op.kernel_params)) if is_parameter(self.op, i)}
+        positions = range(len(self.op.kernel_params))
+        numbers = {i for i in positions if is_parameter(self.op, i)}
         self.has_numbers = bool(numbers)
-        self.numbers = frozenset(self.op.operands) | numbers
+        self.followed = [
+            OPERANDS if i in self.op.operands else ATTRIBUTES if i in numbers else frozenset() for i in positions
+        ]
 
     # -- owed by a backend -----------------------------------------------------------------------------------------
 
@@ -83,15 +89,11 @@ class CompiledOp(ABC):
         return self._run(tuple(outs), args)
 
     def _run(self, outs: tuple[Any, ...] | None, args: tuple[Any, ...]) -> Any:
-        numbers, kind, layout = self.numbers, self.handle_type, self.layout
+        followed, kind, layout = self.followed, self.handle_type, self.layout
         key = (
             outs and tuple([o if o is None else self.strides(o) for o in outs]),
             *[
-                layout(a)
-                if type(a) is kind
-                else type(a)
-                if i in numbers and a is not None and a is not True and a is not False  # a parameter of kernels
-                else (type(a), a)
+                layout(a) if type(a) is kind else type(a) if type(a) in followed[i] else (type(a), a)
                 for i, a in enumerate(args)
             ],
         )

@@ -62,6 +62,11 @@ def _softmax_scaled(input: Tensor, scale: Tensor, dim: int) -> Tensor:
     return grown * (scale / grown.sum(dim, keepdim=True))
 
 
+def _cube(input: Tensor) -> Tensor:
+    return input * input * input
+
+
+cube = Op(_cube, {"name": "cube", "dtype": rules.numeric})
 softmax_scaled = Op(_softmax_scaled, {"name": "softmax_scaled", "dtype": rules.floating_only})
 standardize = Op(_standardize, {"name": "standardize", "dtype": _three})
 standardize_input_grad = Op(_standardize_input_grad, {"name": "standardize_input_grad", "dtype": rules.floating_only})

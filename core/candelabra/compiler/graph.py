@@ -142,13 +142,10 @@ class Graph:
         no say.
         """
         nodes = self.ordered()
-        reduced: set[int] = set()
-        for node in nodes:
-            if node.kind == "reduce":
-                over = {id(a.root) for a in node.over}
-                if reduced and over != reduced:
-                    return None
-                reduced = over
+        sets = {frozenset(id(a.root) for a in node.over) for node in nodes if node.kind == "reduce"}
+        if len(sets) > 1:  # that of a dim of size 1 is empty, and another one, too
+            return None
+        reduced = next(iter(sets), frozenset())
         axes: dict[int, Axis] = {}
         for node in sorted([*self.outputs, *nodes], key=lambda n: -len(n.axes)):
             roots = [a.root for a in node.axes if a is not None]

@@ -492,12 +492,14 @@ class Kernel:
         params: buffers, and (name, type) values for sizes and numbers, in order.
         body: preamble (values of parameters alone) and one `Work`.
         target: what it was lowered for.
+        brief: it runs on few elements: quick building matters more than quick running.
     """
 
     name: str
     params: tuple[Any, ...]
     body: Block
     target: Target
+    brief: bool = False
 
     def __str__(self) -> str:
         return show(self)

@@ -160,7 +160,8 @@ class Planner:
         arrangement = Arrangement(len(plan.kept), len(plan.over), names, form, self.is_part)
         kernel = self.kernels.get(arrangement)
         if kernel is None:
-            kernel = self.kernels[arrangement] = kernel_of(self.graph, arrangement, self.target)
+            kernel = kernel_of(self.graph, arrangement, self.target)
+            kernel = self.kernels[arrangement] = dataclasses.replace(kernel, brief=is_general)
         integers = [*plan.kept, *plan.over]
         if self.is_part:
             integers.append(-(-plan.over[0] // self.target.parts))

@@ -167,6 +167,10 @@ class Real(_Follows, float):
         made.find = find
         return made
 
+    def __float__(self) -> float:
+        plain: float = _settled(self)
+        return plain
+
 
 # -- the device --------------------------------------------------------------------------------------------------------
 
@@ -229,6 +233,7 @@ class TraceBackend(Backend):
 
     def _full(self, shape: Shape, value: Any, dtype: dtype_type, index: int) -> Traced:
         axes = tuple(None if size == 1 else Axis() for size in shape)
+        value = _settled(value) if isinstance(value, _Follows) else value
         return Traced(Node("constant", "", (value,), dtype.numpy, axes), tuple(shape))
 
     def strides(self, handle: Traced) -> Shape:
@@ -285,8 +290,13 @@ def _settled(value: Any) -> Any:
     """The plain number, which the trace from now on depends on."""
     plain = _plain(value)
     find = value.find
-    _note(lambda env: bool(find(env) == plain))
+    _note(lambda env: _is_same(find(env), plain))
     return plain
+
+
+def _is_same(one: Any, two: Any) -> bool:
+    """Whether numbers are one, signs of zeros and nan included."""
+    return one == two if one and two and one == one else repr(one) == repr(two)
 
 
 def _broadcast(name: str, handles: list[Traced]) -> Shape:
@@ -445,7 +455,7 @@ def trace_map(op: Op, arrays: Sequence[tuple[Shape, np.dtype[Any]] | None], args
 def is_parameter(op: Op, i: int) -> bool:
     """Whether an attribute is a number that kernels take as a parameter: a rate, a slope, a step's number."""
     param = op.kernel_params[i]
-    return param.annotation.startswith("float") or param.name == "step"
+    return param.annotation.startswith(("float", "Number")) or param.name == "step"
 
 
 def _numbers(op: Op, args: Sequence[Any]) -> list[Any]:

@@ -222,6 +222,17 @@ class LoopsBackend(Backend):
             self._table[op] = found
         return found
 
+    def defined(self, definition: Op) -> Compiled:
+        """The kernel of an op that the compiler alone knows (`candelabra.compiler.definitions`)."""
+        found = self._defined.get(definition.name)
+        if found is None:
+            found = self._defined[definition.name] = Compiled(self, definition)
+        return found
+
+    @functools.cached_property
+    def _defined(self) -> dict[str, Compiled]:
+        return {}
+
     @functools.cached_property
     def _launches(self) -> dict[Kernel | str, Launch]:
         return {}

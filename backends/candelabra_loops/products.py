@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -12,14 +11,13 @@ from typing import Any
 import numpy as np
 
 from candelabra._shape import Shape, broadcast_shapes, contiguous_strides
-from candelabra.compiler.graph import Axis, Graph, coalesced
-from candelabra.compiler.ir import Target
+from candelabra.compiler import definitions
+from candelabra.compiler.graph import coalesced
 
 from . import panels, tiles
 from ._kernel import kernel
 from .backend import Look
 from .elements import SHORT
-from .formulas import Program, array, mapped, summed
 from .places import seen
 from .plain import Product, cast, plain
 
@@ -57,16 +55,6 @@ def multiply(backend: Any, product: Product, out: Look) -> None:
     return plain(backend, product, out)
 
 
-@functools.lru_cache(maxsize=64)
-def line_program(dtype: np.dtype[Any], target: Target) -> Program:
-    """Sums of the products of rows (outer, inner, n, k) with one row (outer, inner, 1, k)."""
-    graph = Graph("product_lines")
-    outer, inner, row, term = (Axis() for _ in range(4))
-    x, y = array(graph, dtype, (outer, inner, row, term)), array(graph, dtype, (outer, inner, None, term))
-    graph.outputs = [summed(mapped("mul", x, y), [term])]
-    return Program(graph, target)
-
-
 def lines(backend: Any, p: Product, out: Look) -> None:
     """Products of which one operand is a vector, as the reductions that they are."""
     (x, x_steps), (y, y_steps) = (p.input, p.input_steps), (p.other, (*p.other_steps[:2], *p.other_steps[:1:-1]))
@@ -74,8 +62,7 @@ def lines(backend: Any, p: Product, out: Look) -> None:
     if p.n == 1:
         (x, x_steps), (y, y_steps), rows = (y, y_steps), (x, x_steps), p.m
     looks = [seen(x, (*p.batch, rows, p.k), x_steps), seen(y, (*p.batch, 1, p.k), y_steps)]
-    program = line_program(x.dtype, backend.target)
-    (found,) = program.run(backend, looks, [(*p.batch, rows, 1)], {})
+    found = backend.defined(definitions.dot_lines)(*looks)
     backend.write(out, seen(found, out.shape, out.steps))
 
 

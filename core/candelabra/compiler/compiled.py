@@ -44,7 +44,7 @@ class CompiledOp(ABC):
         handle_type: type of the backend's handles.
     """
 
-    handle_type: type
+    handle_type: type[Any]
 
     def __init__(self, op: str | Op, target: Target, other: Callable[..., Any] = no_formula) -> None:
         self.op = ops[op] if isinstance(op, str) else op

@@ -20,19 +20,16 @@ def _three(name: str, found: Any, args: Sequence[Any]) -> tuple[Any, Any]:
     return found, (found, found, found)
 
 
-def _wide(input: Tensor) -> Tensor:
-    """In float64 where the input is narrower: the mean must lose nothing that the difference from it would show."""
-    return input.to(_dtype.float64)
-
-
 def _standardize(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, dim: Shape, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    wide = _wide(input)
-    mean = wide.mean(dim, True)
-    apart = (wide - mean).to(_single(input))
-    var = (apart * apart).mean(dim, True)
-    out = apart * (var + eps).rsqrt()
+    single = input.to(_single(input))
+    mean = single.mean(dim, True)
+    apart = single - mean
+    # A mean is rounded: what is left of it is taken out of the variance and the result.
+    rest = apart.mean(dim, True)
+    var = (apart * apart).mean(dim, True) - rest * rest
+    out = (apart - rest) * (var + eps).rsqrt()
     if weight is not None:
         out = out * weight
     if bias is not None:
@@ -66,6 +63,11 @@ def _cube(input: Tensor) -> Tensor:
     return input * input * input
 
 
+def _dot_lines(input: Tensor, other: Tensor) -> Tensor:
+    return (input * other).sum(-1)
+
+
+dot_lines = Op(_dot_lines, {"name": "dot_lines", "dtype": rules.promoted})
 cube = Op(_cube, {"name": "cube", "dtype": rules.numeric})
 softmax_scaled = Op(_softmax_scaled, {"name": "softmax_scaled", "dtype": rules.floating_only})
 standardize = Op(_standardize, {"name": "standardize", "dtype": _three})
@@ -116,8 +118,8 @@ def standardize_shapes(
     sizes, places = found
     full = (1,) * (len(shape) - len(affine)) + tuple(affine)
     over = tuple(i for i, (_, v) in enumerate(places) if v in dim)
-    if not over:
-        return None
     scales = tuple(n if full[s] != 1 else 1 for n, (s, _) in zip(sizes, places, strict=True))
     kept = tuple(1 if i in over else n for i, n in enumerate(sizes))
+    if not over:  # statistics of single elements: over a dim of one
+        return (*sizes, 1), (len(sizes),), (*scales, 1), (*kept, 1)
     return sizes, over, scales, kept

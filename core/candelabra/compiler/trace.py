@@ -74,7 +74,11 @@ def _derived(apply: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(known, (int, float)) or isinstance(known, bool):
             return known
         finds = [_find(v) for v in (self, *others)]
-        return (Extent if isinstance(known, int) else Real)(known, lambda env: apply(*[f(env) for f in finds]))
+
+        def find(env: Env) -> Any:
+            return apply(*[f(env) for f in finds])
+
+        return Extent(known, find) if isinstance(known, int) else Real(known, find)
 
     return method
 

@@ -160,9 +160,12 @@ def with_into(kernel: Any, big: Any, least: int) -> Any:
     """Lets a kernel of one result write over its first operand, where there is much to write."""
 
     def into(*args: Any) -> None:
-        result = big.call_into((args[0],), *args)
-        if result is not args[0]:  # computed by other means
-            args[0][...] = result
+        target = args[0]
+        # Operands in memory that came twice from outside are no views of each other to core.
+        shared = any(type(a) is np.ndarray and np.may_share_memory(a, target) for a in args[1:])
+        result = big(*args) if shared else big.call_into((target,), *args)
+        if result is not target:  # computed by other means
+            target[...] = result
 
     into.least = least  # type: ignore[attr-defined]
     kernel.into = into

@@ -184,3 +184,58 @@ def test_results_do_not_depend_on_threads():
             np.testing.assert_array_equal(found, want)
     finally:
         cb.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+def test_gradient_of_indexing_much_adds_up(dim):
+    index = rng.integers(-X.shape[dim], X.shape[dim], 300)
+    x = here(X).requires_grad_()
+    x[(slice(None),) * dim + (here(index),)].sum().backward()
+    want = np.zeros_like(X)
+    np.add.at(np.moveaxis(want, dim, 0), index, 1)
+    np.testing.assert_array_equal(x.grad.numpy(), want)
+    x = here(X)
+    x[here(index % 70), here(FLAT[0, :300])] = 3.0
+    want = X.copy()
+    want[index % 70, FLAT[0, :300]] = 3.0
+    np.testing.assert_array_equal(x.numpy(), want)
+
+
+def test_much_that_is_not_contiguous_is_read_in_order():
+    x, mask = X.T, FLAT.T % 2 == 0
+    t, m = here(X).t(), here(FLAT % 2 == 0).t()
+    np.testing.assert_allclose(t.cumsum(0).numpy(), np.cumsum(x, 0, dtype=np.float64), rtol=1e-5, atol=1e-4)
+    np.testing.assert_array_equal(t[m].numpy(), x[mask])
+    np.testing.assert_array_equal(cb.nonzero(m).numpy(), np.argwhere(mask))
+    np.testing.assert_array_equal(t.gather(0, here(FLAT.T.copy())).numpy(), np.take_along_axis(x, FLAT.T, 0))
+    np.testing.assert_array_equal(t.gather(0, here(FLAT).t()[:5]).numpy(), np.take_along_axis(x, FLAT.T[:5], 0))
+    np.testing.assert_array_equal(t.flip(0).tril(3).numpy(), np.tril(np.flip(x, 0), 3))
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+def test_running_extremes_name_the_latest_of_equals_and_keep_nan(dim):
+    x = rng.integers(-50, 50, (300, 301)).astype(np.float32)
+    x[150, 200] = np.nan
+    values, places = here(x).cummax(dim)
+    np.testing.assert_array_equal(values.numpy(), np.maximum.accumulate(x, dim))
+    np.testing.assert_array_equal(np.take_along_axis(x, places.numpy(), dim), values.numpy())
+    later = np.where((x == values.numpy()) | np.isnan(x), np.arange(x.shape[dim]).reshape((-1, 1)[:: 1 - 2 * dim]), 0)
+    np.testing.assert_array_equal(places.numpy(), np.maximum.accumulate(later, dim))
+    np.testing.assert_array_equal(here(-x).cummin(dim)[1].numpy(), places.numpy())
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+def test_running_products_equal_numpy(dim):
+    x = rng.choice([-1.0, 0.5, 2.0], (90, 91)).astype(np.float32)
+    np.testing.assert_array_equal(here(x).cumprod(dim).numpy(), np.cumprod(x, dim, dtype=np.float64).astype(np.float32))
+
+
+def test_rows_added_to_themselves():
+    order = rng.integers(0, 70, 70)
+    want = X.copy()
+    np.add.at(want, order, X)
+    x = here(X)
+    np.testing.assert_array_equal(x.index_add(0, here(order), x).numpy(), want)
+    np.testing.assert_array_equal(x.index_add_(0, here(order), x).numpy(), want)
+    with pytest.raises(DimError, match="for dim 0 of size 70"):
+        x.index_add(0, here(order + 70 - order.min()), x)

@@ -23,9 +23,8 @@ def embedding_rows(input: Any, weight: Any, padding_idx: Any, scale_grad_by_freq
 def embedding_weight_grad(
     grad: Any, input: Any, num_embeddings: int, padding_idx: Any, scale_grad_by_freq: bool
 ) -> Any:
-    out = np.zeros((num_embeddings, grad.shape[-1]), grad.dtype)
     numbers = input.reshape(-1)
-    _add(out, numbers, np.ascontiguousarray(grad))
+    out = _summed((num_embeddings, grad.shape[-1]), numbers, np.ascontiguousarray(grad))
     if scale_grad_by_freq:
         counts = np.bincount(numbers, minlength=num_embeddings)
         out /= np.maximum(counts, 1).astype(out.real.dtype)[:, None]
@@ -34,16 +33,20 @@ def embedding_weight_grad(
     return out
 
 
-def _add(out: Any, numbers: Any, grad: Any) -> None:
-    """Adds rows of `grad` to the rows of `out` that their numbers name."""
+def _summed(shape: tuple[int, int], numbers: Any, grad: Any) -> Any:
+    """For each row of `shape` the sum of the rows of `grad` that its number names."""
     if grad.size >= MUCH:
         from ..nests import adding
 
-        if adding.rows("embedding", "add", out, 0, numbers, grad):
-            return
+        if (found := adding.row_sums("embedding", None, shape, 0, numbers, grad)) is not None:
+            return found
+    out = np.zeros(shape, grad.dtype)
+    if grad.size >= MUCH and adding.rows("embedding", "add", out, 0, numbers, grad):
+        return out
     refuse_outside("embedding", numbers, len(out), 0)
     if grad.size:
         np.add.at(out.reshape(-1), rows(out.shape, 0, numbers).reshape(-1), grad.reshape(-1))
+    return out
 
 
 OWN = {"embedding_rows": embedding_rows, "embedding_weight_grad": embedding_weight_grad}

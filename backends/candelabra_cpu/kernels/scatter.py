@@ -120,6 +120,19 @@ def index_add(target: Any, dim: int, index: Any, source: Any) -> None:
         combine(np.add, target, rows(target.shape, dim, index.reshape(-1)), source)
 
 
+def index_added(input: Any, dim: int, index: Any, source: Any) -> Any:
+    if source.size >= MUCH and input.ndim:
+        from ..nests import adding
+
+        if (found := adding.row_sums("index_add", input, input.shape, dim, index, source)) is not None:
+            return found
+    return _index_added(input, dim, index, source)
+
+
+_index_added = by_copy(index_add, add_rows)
+index_added.into = index_add  # type: ignore[attr-defined]
+
+
 def index_copy(target: Any, dim: int, index: Any, source: Any) -> None:
     refuse_outside("index_copy", index, target.shape[dim] if target.ndim else 1, dim)
     target[(slice(None),) * dim + (index.reshape(-1),) if target.ndim else ...] = source
@@ -249,7 +262,7 @@ def _masked_fill(target: Any, mask: Any, value: Any) -> None:
 masked_fill.into = _masked_fill  # type: ignore[attr-defined]
 
 OWN: Mapping[str, Callable[..., Any]] = {
-    "index_add": by_copy(index_add, add_rows),
+    "index_add": index_added,
     "index_copy": by_copy(index_copy, copy_rows),
     "index_fill": by_copy(index_fill),
     "masked_fill": masked_fill,

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from candelabra.compiler.ir import value_type
 from candelabra_xp.indexing import check_range
 
-from .. import threads
+from .. import memory, threads
 from ..compile import CompiledKernel, compiled
 from .common import Array, Places, Wrong, builder, flag, index_of, number_of, parts, split, word_of
 
@@ -89,6 +90,82 @@ def beside_kernel(how: str, type: str, index: str) -> CompiledKernel:
                     out[to] = value if how == "set" else out[to] + value
         wrongs.tell()
     return compiled(b.finish())
+
+
+LONG = 32
+"""Elements of a row from which rows are summed by where they go, after a sort."""
+
+
+@functools.cache
+def order_kernel(index: str) -> CompiledKernel:
+    """Positions sorted by counting, equal ones in the order they came: which of them go to r are `order[starts[r]]` to
+    before `order[starts[r + 1]]`. `starts` is given as zeros, one longer than there are rows; `next` is scratch."""
+    b = builder("order", index)
+    places = Places(b, index, False)
+    starts, following, order = (b.buffer(name, "i64", True) for name in ("starts", "next", "order"))
+    n = b.size("n")
+    with b.work(1):
+        wrongs = Wrong(places)
+        with b.loop(n) as j:
+            place, wrong = places.at(j)
+            wrongs.note(wrong)
+            starts[place + 1] = starts[place + 1] + 1
+        wrongs.tell()
+        with b.loop(places.size) as r:
+            before = starts[r]
+            following[r] = before
+            starts[r + 1] = starts[r + 1] + before
+        with b.loop(n) as j:
+            place, _ = places.at(j)
+            to = following[place]
+            order[to] = j
+            following[place] = to + 1
+    return compiled(b.finish())
+
+
+@functools.cache
+def sums_kernel(type: str, is_based: bool) -> CompiledKernel:
+    """Rows of `base`, or zeros, plus the rows of `source` that go to them, in order."""
+    b = builder("sums", type, "based" if is_based else "")
+    base, source = b.buffer("base", type), b.buffer("source", type)
+    starts, order, out = b.buffer("starts", "i64"), b.buffer("order", "i64"), b.buffer("out", type, True)
+    blocks, size, n, inner = (b.size(name) for name in ("blocks", "size", "n", "inner"))
+    with b.work(blocks * size) as item:
+        block, r = parts(item, size)
+        to = item * inner
+        with b.loop(inner, vector=True) as k:
+            out[to + k] = base[to + k] if is_based else b.const(0, value_type(type))
+        with b.loop(starts[r + 1], start=starts[r]) as e:
+            at = (block * n + order[e]) * inner
+            with b.loop(inner, vector=True) as k:
+                out[to + k] = out[to + k] + source[at + k]
+    return compiled(b.finish())
+
+
+def row_sums(op: str, base: Array | None, shape: tuple[int, ...], dim: int, index: Array, source: Array) -> Any:
+    """`base`, or zeros in `shape`, with rows of `source` added at positions of a dim; None for short rows.
+
+    Raises:
+        DimError: a position is out of range.
+    """
+    type, found = number_of(source.dtype), index_of(index)
+    blocks, size, inner = split(shape, dim)
+    n = index.size
+    if type is None or found is None or inner * type[1] < LONG or not size or not n:
+        return None
+    if source.size != blocks * n * inner or (base is not None and base.dtype != source.dtype):
+        return None
+    kind, places = found
+    source = np.ascontiguousarray(source)
+    is_based, base = base is not None, source if base is None else np.ascontiguousarray(base)
+    starts, order, wrong = np.zeros(size + 1, np.int64), np.empty(n, np.int64), flag()
+    order_kernel(kind).run((places, wrong, size, starts, np.empty(size, np.int64), order, n), 1)
+    if wrong[0]:
+        check_range(op, index, size, dim)
+    out, inner = memory.empty(shape, source.dtype), inner * type[1]
+    args = (base, source, starts, order, out, blocks, size, n, inner)
+    sums_kernel(type[0], is_based).run(args, blocks * size, inner * (1 + n // size))
+    return out
 
 
 def _tile(blocks: int, inner: int) -> int:

@@ -7,7 +7,7 @@ The kit's functions take looks at blocks; here a block is an array's memory, and
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ class HostLoops(LoopsBackend):
         return [functools.partial(run, compiled(kernel)) for kernel in kernels[:1]]
 
     def launch(
-        self, kernel: Kernel, count: int, args: Sequence[Any], index: int, beside: Sequence[Kernel] = ()
+        self, kernel: Kernel, count: int, args: Sequence[Any], index: int, beside: Iterable[Kernel] = ()
     ) -> None:
         if count:
             run(compiled(kernel), count, args, index)

@@ -13,7 +13,7 @@ import contextlib
 import functools
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -238,7 +238,7 @@ class LoopsBackend(Backend):
         return {}
 
     def launch(
-        self, kernel: Kernel, count: int, args: Sequence[Any], index: int, beside: Sequence[Kernel] = ()
+        self, kernel: Kernel, count: int, args: Sequence[Any], index: int, beside: Iterable[Kernel] = ()
     ) -> None:
         """Runs a kernel; `beside` are built with it if it has to be built."""
         found = self._launches.get(kernel)
@@ -252,7 +252,7 @@ class LoopsBackend(Backend):
         if kernel not in self._launches and kernel.key() not in self._launches:
             self._ready(kernel, beside())
 
-    def _ready(self, kernel: Kernel, beside: Sequence[Kernel]) -> Launch:
+    def _ready(self, kernel: Kernel, beside: Iterable[Kernel]) -> Launch:
         """The launcher of a kernel not met before: one with the same text may have been."""
         known = self._launches
         wanted = {k.key(): k for k in reversed([kernel, *beside])}

@@ -76,7 +76,7 @@ def filled(backend: Any, size: Shape, value: Any, dtype: np.dtype[Any], index: i
     wide = min(len(bits), 8)
     numbers = [int.from_bytes(bits[i : i + wide], "little", signed=True) for i in range(0, len(bits), wide)]
     count = nbytes // wide
-    beside = [fill_kernel(word, backend.target) for word in WORDS.values()]
+    beside = (fill_kernel(word, backend.target) for word in WORDS.values())
     args = [given(out), count, numbers[0], numbers[-1]]
     backend.launch(fill_kernel(WORDS[wide], backend.target), chunk_count(count, backend.target), args, index, beside)
     return out

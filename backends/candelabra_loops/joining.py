@@ -119,7 +119,7 @@ def _triangle(backend: Any, input: Look, low: int, high: int) -> Look:
     count = lines * -(-words // TURNS) if backend.target.rows else lines * words
     args = [given(source, parts), given(out, parts), rows, parts - 1, low, high]
     sizes = [lines, words, words, words, 0, 1, TURNS]
-    beside = [triangle_kernel(w, backend.target) for w in WORDS.values()]
+    beside = (triangle_kernel(w, backend.target) for w in WORDS.values())
     backend.launch(triangle_kernel(word, backend.target), count, [*args, *sizes], out.index, beside)
     return out
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -267,9 +268,7 @@ def on_host(backend: Any, op: str, checks: Sequence[Checked]) -> None:
         check_range(op, backend.to_host(check.index), check.size, check.dim, check.negative)
 
 
-def all_of(make: Callable[..., Kernel], *choices: Iterable[Any]) -> list[Kernel]:
-    """Kernels for every combination of arguments."""
-    combinations: list[tuple[Any, ...]] = [()]
-    for choice in map(tuple, choices):
-        combinations = [(*c, x) for c in combinations for x in choice]
-    return [make(*c) for c in combinations]
+def all_of(make: Callable[..., Kernel], *choices: Iterable[Any]) -> Iterator[Kernel]:
+    """Kernels for every combination of arguments, made when they are asked for: most calls never do."""
+    for combination in itertools.product(*choices):
+        yield make(*combination)

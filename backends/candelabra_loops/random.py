@@ -4,6 +4,7 @@ those of `candelabra._philox`."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -151,7 +152,9 @@ DRAWS = {
 def draw_kernel(kind: str, storage: str, guarded: bool, target: Target) -> Kernel:
     """Numbers of whole blocks from `first` on; with `guarded`, those before `n`."""
     draw, type = DRAWS[kind], value_type(storage)
-    b = Builder(f"random_{kind}_{storage}{'_end' if guarded else ''}", target)
+    # Formulas depend on what is cheap and native; here they must not, or streams would differ in their last bits.
+    same = dataclasses.replace(target, fma=True, natives=frozenset())
+    b = Builder(f"random_{kind}_{storage}{'_end' if guarded else ''}", same)
     out = b.buffer("out", storage, True)
     stream = Stream(b)
     first, blocks, n = b.size("first"), b.size("blocks"), b.size("n")
@@ -203,7 +206,7 @@ def drawn(backend: Any, kind: str, size: Any, seed: int, offset: int, dtype: Any
     rest = -(-n // each) - whole
     head = [given(out, 2 if dtype.kind == "c" else 1), *stream_numbers(seed, offset)]
     kinds = [k for k in DRAWS if k == kind or k != "normal"]  # building that is slow
-    beside = [draw_kernel(k, s, g, target) for k in kinds for s in DRAWS[k].storages for g in ENDS[target.rows]]
+    beside = (draw_kernel(k, s, g, target) for k in kinds for s in DRAWS[k].storages for g in ENDS[target.rows])
     if whole:
         args = [*head, 0, whole, n, *more]
         backend.launch(draw_kernel(kind, storage, False, target), -(-whole // BLOCKS), args, index, beside)

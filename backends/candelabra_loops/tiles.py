@@ -120,7 +120,7 @@ def multiply(backend: Any, p: Product, out: Look) -> None:
     by = [int(p.input_steps[2] == 1), int(p.other_steps[3] == 1)]
     integers = [*p.batch, p.n, p.m, p.k, pieces, length, *by, *p.input_steps, *p.other_steps]
     f32 = np.dtype(np.float32)
-    beside = [tile_kernel(f32, f32, e, target) for e in EACH]
+    beside = (tile_kernel(f32, f32, e, target) for e in EACH)
     made = tile_kernel(dtype, wide, each, target)
     backend.launch(made, pieces * tiles, [given(p.input), given(p.other), given(into), *integers], out.index, beside)
     if into is not out:

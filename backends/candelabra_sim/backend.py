@@ -40,10 +40,15 @@ REFUSE_VALUES = frozenset(
 
 
 class HostKernels(XpBackend):
-    """The shared kernels on NumPy."""
+    """The shared kernels on NumPy, and the draws of the CPU backend: normals have the bits of devices that compile."""
 
     name = "sim"
     xp = np
+
+    def own_kernels(self) -> Mapping[str, Kernel]:
+        from candelabra_cpu.kernels.random import OWN
+
+        return OWN
 
 
 class SimHandle:

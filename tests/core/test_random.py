@@ -69,8 +69,14 @@ def shared_kernel(name):
 @pytest.mark.parametrize("name", ["random_uniform", "random_normal"])
 def test_cpu_kernels_equal_the_shared_ones(name, count, dtype):
     own = getattr(ops, name)((count,), 11, 1000, dtype=dtype, device="cpu").numpy()
+    shared = shared_kernel(name)((count,), 11, 1000, dtype, 0)
     assert own.dtype == dtype.numpy
-    np.testing.assert_array_equal(own, shared_kernel(name)((count,), 11, 1000, dtype, 0))
+    if name == "random_normal":  # NumPy's logarithm, cosine and sine differ from ours in the last bits
+        parts = [a.astype(np.complex128).view(np.float64) for a in (own, shared)]
+        step = {"float16": 2e-3, "bfloat16": 2e-2, "float64": 1e-14}.get(dtype.name, 2e-6)
+        np.testing.assert_allclose(*parts, rtol=step, atol=step)
+    else:
+        np.testing.assert_array_equal(own, shared)
 
 
 @pytest.mark.parametrize("bounds", [(0, 7), (-(2**63), 2**63), (-5, 2**40)])

@@ -17,7 +17,7 @@ import numpy as np
 
 from candelabra import _dtype, _philox
 
-from ..choice import size_from
+from ..choice import mode, size_from
 
 STEP = 8192
 """Blocks worked on at a time: state and product, 384 KiB, stay in the second-level cache."""
@@ -124,6 +124,8 @@ def _draw(what: str, make: Any, per_block: int, size: Any, seed: int, offset: in
         return _compiled(COMPILED[what], count, seed, offset, dtype).reshape(size)
     if count <= SMALL * per_block:
         return _small(what, make, per_block, seed, offset, count).copy().reshape(size)
+    if what.startswith("normal") and mode() != "numpy":
+        return make(seed, offset, count).reshape(size)
     return _by_steps(make, per_block, seed, offset, count, dtype).reshape(size)
 
 
@@ -169,30 +171,23 @@ def _narrow(bits: int, dtype: Any, seed: int, offset: int, count: int) -> Array:
 
 
 def _normal32(seed: int, offset: int, count: int) -> Array:
+    if mode() != "numpy":  # the logarithm, cosine and sine of every device that compiles: one stream, the same bits
+        return _compiled("normal", count, seed, offset, np.float32, 1.0)
     pairs = (count + 1) // 2
     w = words(seed, offset, 2 * pairs)
-    radius = w[0::2].astype(np.float32)
-    radius += np.float32(0.5)
-    radius *= np.float32(2.0**-32)
-    np.log(radius, out=radius)
-    radius *= np.float32(-2.0)
-    np.sqrt(radius, out=radius)
-    angle = np.right_shift(w[1::2], np.uint32(8)).view(np.int32).astype(np.float32)
-    angle *= np.float32(_philox.TURN32)
-    return _polar(radius, angle, count)
+    radius = (w[0::2].astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-32)
+    angle = np.right_shift(w[1::2], np.uint32(8)).view(np.int32).astype(np.float32) * np.float32(_philox.TURN32)
+    return _polar(np.sqrt(np.log(radius) * np.float32(-2.0)), angle, count)
 
 
 def _normal64(seed: int, offset: int, count: int) -> Array:
+    if mode() != "numpy":
+        return _compiled("normal", count, seed, offset, np.float64, 1.0)
     pairs = (count + 1) // 2
     w = words(seed, offset, 4 * pairs).astype(np.uint64)
-    radius = (_philox.wide_words(w[0::4], w[1::4]) + np.uint64(1)).astype(np.float64)
-    radius *= 2.0**-53
-    np.log(radius, out=radius)
-    radius *= -2.0
-    np.sqrt(radius, out=radius)
-    angle = _philox.wide_words(w[2::4], w[3::4]).astype(np.float64)
-    angle *= _philox.TURN64
-    return _polar(radius, angle, count)
+    radius = (_philox.wide_words(w[0::4], w[1::4]) + np.uint64(1)).astype(np.float64) * 2.0**-53
+    angle = _philox.wide_words(w[2::4], w[3::4]).astype(np.float64) * _philox.TURN64
+    return _polar(np.sqrt(np.log(radius) * -2.0), angle, count)
 
 
 def _polar(radius: Array, angle: Array, count: int) -> Array:
@@ -204,10 +199,6 @@ def _polar(radius: Array, angle: Array, count: int) -> Array:
 
 def random_normal(size: Any, seed: int, offset: int, dtype: Any, index: int) -> Array:
     if dtype is _dtype.float32:
-        if (count := math.prod(size)) >= MUCH:
-            from ..nests.random import normals
-
-            return normals(count, seed, offset).reshape(size)
         return _draw("normal32", _normal32, 4, size, seed, offset, np.float32)
     if dtype is _dtype.float64:
         return _draw("normal64", _normal64, 2, size, seed, offset, np.float64)

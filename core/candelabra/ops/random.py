@@ -22,8 +22,9 @@ backend may differ in a bit. Complex elements are two reals in turn.
 **Normals** come in pairs, elements 2p and 2p + 1 being r cos(t) and r sin(t) with r = sqrt(-2 ln u) (Box and Muller).
 In float32 a pair takes two words: u = (float(w0) + 0.5) 2^-32, and t = float(w1 div 2^8) times 2 pi 2^-24 rounded to
 float32; float16 and bfloat16 round float32 normals. In float64 a pair takes a block: u = (a + 1) 2^-53 and t = b times
-2 pi 2^-53, a and b being 53-bit integers as above. An odd last one is dropped. Backends differ by the rounding of ln,
-cos and sin. Complex elements are two reals in turn times sqrt(1/2).
+2 pi 2^-53, a and b being 53-bit integers as above. An odd last one is dropped. ln, cos and sin are those
+of `compiler.math` with fused multiply-adds: the same bits on every device that compiles them, the CPU among them; a
+backend with another library's differs in the last bits. Complex elements are two reals in turn times sqrt(1/2).
 
 **Integers** in [low, high) are low + floor(W span / 2^n), span = high - low: for spans up to 2^32, n = 64 and W is two
 words, else n = 128 and W is four, most significant first. Each value's probability is off 1 / span by less than 2^-64.

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness import Row, geometric_mean, has, in_a_process, in_turn, machine, seconds
+from harness import Row, has, in_a_process, in_turn, report, seconds
 
 SIZES = (16, 32, 64, 128, 256, 512, 1024, 2048)
 
@@ -96,19 +96,6 @@ def measure(name: str, only: str, budget_s: float, threads: int) -> dict[str, fl
         framework.set_num_threads(threads)
     rows = (row for family in (products, convolutions) for row in family(framework))
     return {label: seconds(call, budget_s) for label, call in rows if only in label}
-
-
-def report(ours: dict[str, float], peer: dict[str, float] | None) -> str:
-    """The table as text (Markdown)."""
-    lines = [f"Machine: {machine()}.", ""]
-    if peer is None:
-        lines += ["| row | candelabra us |", "|---|---:|"]
-        return "\n".join(lines + [f"| {label} | {t * 1e6:.1f} |" for label, t in ours.items()])
-    lines += ["| row | candelabra us | torch us | ratio |", "|---|---:|---:|---:|"]
-    ratios = {label: t / peer[label] for label, t in ours.items()}
-    lines += [f"| {k} | {ours[k] * 1e6:.1f} | {peer[k] * 1e6:.1f} | {r:.2f} |" for k, r in ratios.items()]
-    mean = geometric_mean(list(ratios.values()))
-    return "\n".join([*lines, "", f"Geometric mean {mean:.2f}, highest {max(ratios.values()):.2f}."])
 
 
 def main() -> None:

@@ -74,3 +74,16 @@ def machine() -> str:
 def geometric_mean(numbers: Sequence[float]) -> float:
     """Of positive numbers."""
     return math.exp(sum(map(math.log, numbers)) / len(numbers))
+
+
+def report(ours: dict[str, float], peer: dict[str, float] | None) -> str:
+    """Microseconds of rows, and their ratios to the peer's, as a table in Markdown."""
+    lines = [f"Machine: {machine()}.", ""]
+    if peer is None:
+        lines += ["| row | candelabra us |", "|---|---:|"]
+        return "\n".join(lines + [f"| {label} | {t * 1e6:.2f} |" for label, t in ours.items()])
+    lines += ["| row | candelabra us | torch us | ratio |", "|---|---:|---:|---:|"]
+    ratios = {label: t / peer[label] for label, t in ours.items()}
+    lines += [f"| {k} | {ours[k] * 1e6:.2f} | {peer[k] * 1e6:.2f} | {r:.2f} |" for k, r in ratios.items()]
+    mean = geometric_mean(list(ratios.values()))
+    return "\n".join([*lines, "", f"Geometric mean {mean:.2f}, highest {max(ratios.values()):.2f}."])

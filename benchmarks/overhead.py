@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness import Row, geometric_mean, has, in_a_process, in_turn, machine, seconds
+from harness import Row, has, in_a_process, in_turn, report, seconds
 
 
 def rows(f: Any) -> dict[str, Row]:
@@ -70,19 +70,6 @@ def mlp_step(f: Any, optimizer: str, **options: Any) -> Row:
 def measure(name: str, budget_s: float) -> dict[str, float]:
     """Seconds a call for each row of one framework, in this process."""
     return {label: seconds(row, budget_s) for label, row in rows(importlib.import_module(name)).items()}
-
-
-def report(ours: dict[str, float], peer: dict[str, float] | None) -> str:
-    """The table as text (Markdown)."""
-    lines = [f"Machine: {machine()}.", ""]
-    if peer is None:
-        lines += ["| row | candelabra us |", "|---|---:|"]
-        return "\n".join(lines + [f"| {label} | {t * 1e6:.2f} |" for label, t in ours.items()])
-    lines += ["| row | candelabra us | torch us | ratio |", "|---|---:|---:|---:|"]
-    ratios = {label: t / peer[label] for label, t in ours.items()}
-    lines += [f"| {k} | {ours[k] * 1e6:.2f} | {peer[k] * 1e6:.2f} | {r:.2f} |" for k, r in ratios.items()]
-    mean = geometric_mean(list(ratios.values()))
-    return "\n".join([*lines, "", f"Geometric mean {mean:.2f}, highest {max(ratios.values()):.2f}."])
 
 
 def main() -> None:

@@ -80,6 +80,21 @@ def test_reductions_over_different_axes_are_not_one_kernel():
         Formula(Op(twice_over, {"name": "twice_over"}), ROWS).call(described((4, 5)), (None,))
 
 
+def row_of_second(other: cb.Tensor, input: cb.Tensor) -> cb.Tensor:
+    return input.unsqueeze(0) + other
+
+
+def row_of_first(input: cb.Tensor) -> cb.Tensor:
+    return input.unsqueeze(0) * 2
+
+
+def test_a_trace_asks_nothing_of_sizes_of_another():
+    first, second = (Formula(Op(body, {"name": body.__name__}), ROWS) for body in (row_of_second, row_of_first))
+    assert first.call(described((5, 1), (7,)), (None, None)).launch.shapes == ((5, 7),)
+    trace = second.call(described((7,)), (None,)).trace
+    assert second.call(described((9,)), (None,)).trace is trace
+
+
 def with_its_transpose(input: cb.Tensor) -> cb.Tensor:
     return input + input.t()
 

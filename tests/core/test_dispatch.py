@@ -384,3 +384,20 @@ def test_backend_registered_again_replaces_the_old_one():
     assert type(cb.ones(1, device="again")._kind.backend) is Again
     cb.dispatcher._plugins._loaded.pop("again")
     cb.dispatcher._plugins._found.pop("again")
+
+
+def test_numpy_numbers_as_attributes_are_plain_numbers():
+    x = cb.ones(3)
+    for found in (
+        cb.addcmul(x, x, x, value=np.float64(3)),
+        cb.nn.functional.leaky_relu(x, np.float64(0.1)),
+        cb.std(x, correction=np.float64(1)),
+    ):
+        assert found.numpy().dtype == np.float32
+    assert cb.addcmul(x.int(), x.int(), x.int(), value=np.int64(3)).numpy().dtype == np.int32
+
+
+def test_from_numpy_refuses_strides_between_elements():
+    odd = np.zeros(4, [("a", "u1"), ("b", "<f4")])["b"]
+    with pytest.raises(cb.ShapeError, match="strides must be multiples of the item size 4"):
+        cb.from_numpy(odd)

@@ -63,6 +63,10 @@ def test_a_number_that_escapes_a_trace_makes_it_one_for_that_number():
     x = cb.full((64, 300), 2.0)
     assert F.rms_norm(x, (300,), eps=0.0)[0, 0].item() == 1.0
     assert F.rms_norm(x, (300,), eps=12.0)[0, 0].item() == 0.5
+    z = cb.ones(MANY, dtype=cb.complex64)
+    assert [cb.addcmul(z, z, z, value=v)[0].item() for v in (2**64, 2, 0.0, 1.5)] == [2.0**64 + 1, 3, 1, 2.5]
+    n = cb.zeros(MANY, dtype=cb.int32)
+    assert [F.threshold(n, 1, v)[0].item() for v in (0.3, 2.7)] == [0, 2]
     assert [cb.vector_norm(x[:1], p, 1).item() for p in (float("inf"), 1.0, 0.0, float("inf"))] == [
         2.0,
         600.0,

@@ -9,6 +9,7 @@ becomes a parameter of the kernel, and what it asks of them (is it empty? are th
 from __future__ import annotations
 
 import contextlib
+import math
 import operator
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -130,6 +131,8 @@ class _Follows:
     __pow__ = _derived(operator.pow)
     __rpow__ = _derived(_swapped(operator.pow))
     __neg__ = _derived(operator.neg)
+    __pos__ = _derived(operator.pos)
+    __abs__ = _derived(operator.abs)
     __eq__ = _asked(operator.eq)
     __ne__ = _asked(operator.ne)
     __lt__ = _asked(operator.lt)
@@ -153,7 +156,7 @@ class Extent(_Follows, int):
         return made
 
     def __float__(self) -> float:
-        return float(_plain(self))
+        return float(_settled(self))
 
     def to_real(self) -> Real:
         """This as a float that follows from sizes."""
@@ -174,6 +177,18 @@ class Real(_Follows, float):
     def __float__(self) -> float:
         plain: float = _settled(self)
         return plain
+
+    def __int__(self) -> int:
+        return int(_settled(self))
+
+    def __trunc__(self) -> int:
+        return int(_settled(self))
+
+    def __floor__(self) -> int:
+        return math.floor(_settled(self))
+
+    def __ceil__(self) -> int:
+        return math.ceil(_settled(self))
 
 
 # -- the device --------------------------------------------------------------------------------------------------------

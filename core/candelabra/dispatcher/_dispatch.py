@@ -41,6 +41,8 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"candelabra(_
 
 def dispatch(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
     """Runs `op` on bound public arguments: normalises, checks, promotes, chooses, runs, records."""
+    if any(isinstance(a, np.generic) for a in args):  # NumPy's numbers promote where Python's do not
+        args = tuple([a.item() if isinstance(a, np.generic) else a for a in args])
     public = args
     args = normalize(op, args)
     args, tensors = check_operands(op, args)
@@ -378,7 +380,13 @@ def dispatch_view(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
     out = make_view(array, kind, input)
     if _fallback.observers:
         _fallback.tell(op.name, backend.name, "view")
-    elif key is not None and args[0] is input and op.remembers and not any(map(holds_tensor, key[2])):
+    elif (
+        key is not None
+        and args[0] is input
+        and op.remembers
+        and backend.remembers
+        and not any(map(holds_tensor, key[2]))
+    ):
         add_plan(op, key, (short, args[1:]))
     if input._node is not None and op.records and grad_enabled.get():
         record(op, args, out)

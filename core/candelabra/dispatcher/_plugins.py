@@ -53,7 +53,7 @@ on_register: list[Callable[[str], None]] = []
 def guarded(what: str, call: Callable[[], T]) -> T:
     """`call()` in a thread of its own with a time limit; anything it raises or a hang becomes a PluginError.
 
-    The limit in seconds is the setting `probe_timeout_s` (`CANDELABRA_PROBE_TIMEOUT_S`), 30 by default.
+    The limit in seconds is the setting `probe_timeout_s` (`CANDELABRA_PROBE_TIMEOUT_S`), 60 by default.
     """
     outcome: list[Any] = []
 
@@ -63,7 +63,7 @@ def guarded(what: str, call: Callable[[], T]) -> T:
         except BaseException as error:  # a plugin may raise anything, SystemExit too; it must not end the program
             outcome.extend((False, error))
 
-    limit_s = float(setting("probe_timeout_s", "30"))
+    limit_s = float(setting("probe_timeout_s", "60"))
     thread = threading.Thread(target=work, name=f"candelabra plugin {what}", daemon=True)
     thread.start()
     thread.join(limit_s)

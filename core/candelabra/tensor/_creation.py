@@ -153,6 +153,11 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
         raise CallError(f"from_numpy: needs a NumPy array, got {type(array).__name__}")
     if any(s < 0 for s in array.strides):
         raise ShapeError(f"from_numpy: strides must not be negative, got strides {array.strides}; copy the array first")
+    if any(s % array.itemsize for s in array.strides if array.itemsize):
+        raise ShapeError(
+            f"from_numpy: strides must be multiples of the item size {array.itemsize}, got strides {array.strides}; copy "
+            "the array first"
+        )
     if not array.dtype.isnative or not array.flags.writeable:
         array = np.array(array, dtype=array.dtype.newbyteorder("="))
     kind = kind_of(canonical_device("cpu"), from_numpy_dtype(array.dtype))

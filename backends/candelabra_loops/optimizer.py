@@ -13,7 +13,7 @@ import numpy as np
 from candelabra.compiler import ir
 from candelabra.compiler.graph import memory_type
 from candelabra.compiler.ir import Buffer, Builder, Kernel, Target, Value
-from candelabra.compiler.plan import dense_strides
+from candelabra.compiler.plan import ordered_strides
 
 from ._kernel import KERNELS
 from .backend import Look
@@ -130,7 +130,7 @@ def _flat(backend: Any, looks: Sequence[Look]) -> Sequence[Look]:
     first = looks[0]
     if all(look.is_contiguous for look in looks):
         return looks
-    if dense_strides(first.shape, first.steps) is not None and all(look.steps == first.steps for look in looks):
+    if ordered_strides(first.shape, first.steps) == first.steps and all(look.steps == first.steps for look in looks):
         return looks
     return [backend.contiguous(look) for look in looks]
 

@@ -127,11 +127,11 @@ class Planner:
         return dataclasses.replace(after, first=before, elements=before.elements)
 
     def _out_strides(self, shape: Shape, shapes: Sequence[Shape], strides: Sequence[Shape]) -> Shape:
-        """Strides of an output: those of an input of its shape where that is dense, in whichever order of dims."""
-        if not self.has_reduction and self.graph.name != "clone":  # a clone is what makes a tensor contiguous
+        """Strides of an output: without gaps, with dims in the order of the first input of its shape, as NumPy's are."""
+        if self.graph.name != "clone":  # a clone is what makes a tensor contiguous
             for other, steps in zip(shapes, strides, strict=True):
-                if other == shape and (dense := dense_strides(shape, steps)) is not None:
-                    return dense
+                if other == shape:
+                    return ordered_strides(shape, steps)
         return contiguous_strides(shape)
 
     def _form(self, plan: _Loops, inputs: int) -> str:
@@ -277,17 +277,17 @@ def _together(
     return [*sizes, *(n for n, _ in last)], [[*mine, *(s[i] for _, s in last)] for i, mine in enumerate(strides)]
 
 
-def dense_strides(shape: Shape, strides: Shape) -> Shape | None:
-    """These strides where they walk memory without gaps in another order than row-major; else None."""
-    order = sorted((d for d, n in enumerate(shape) if n != 1), key=lambda d: -strides[d])
-    if not order or order == sorted(order):
-        return None
-    step = 1
+def ordered_strides(shape: Shape, strides: Shape) -> Shape:
+    """Strides without gaps, with dims in the order of these; row-major where dims are repeated."""
+    dims = [d for d, n in enumerate(shape) if n != 1]
+    order = sorted(dims, key=lambda d: -strides[d])
+    if order == dims or 0 in shape or any(strides[d] == 0 for d in dims):
+        return contiguous_strides(shape)
+    step, found = 1, [0] * len(shape)
     for d in reversed(order):
-        if strides[d] != step:
-            return None
+        found[d] = step
         step *= shape[d]
-    return tuple(s if n != 1 else step for s, n in zip(strides, shape, strict=True))
+    return tuple(step if n == 1 else s for s, n in zip(found, shape, strict=True))
 
 
 @dataclass(frozen=True)

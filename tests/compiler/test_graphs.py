@@ -165,3 +165,11 @@ def test_show_refuses_what_is_no_formula():
         cb.compiler.show(cb.matmul, cb.ones(2, 2), cb.ones(2, 2))
     with pytest.raises(cb.ArgumentError, match="show: function must be an op"):
         cb.compiler.show(len, cb.ones(2))
+
+
+def test_numbers_have_the_dtype_of_the_arrays_whatever_their_value():
+    bytes_ = [((6,), np.dtype("uint8"), (1,)), None]
+    formula = Formula(ops["eq"], ROWS)
+    for number in (300, 0):  # the op's rule would compare the first as int64, and cast the array before
+        graph = formula.call(bytes_, (None, number)).trace.graph
+        assert [n.dtype.name for n in graph.numbers] == ["uint8"]

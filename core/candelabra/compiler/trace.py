@@ -512,17 +512,28 @@ def _checked(op: Op, arrays: Any, args: Any, run: Callable[[list[Any]], Any]) ->
     return trace
 
 
+def _computed_in(op: Op, arrays: Any, args: Any) -> np.dtype[Any]:
+    """The dtype of numbers among the operands: that of the arrays, which are cast already; the op's rule without any.
+
+    The rule alone would not do: it may look at a number's value, for which the trace is not made.
+    """
+    promoted = [arrays[i][1] for i in op.promoted if arrays[i] is not None]
+    if promoted:
+        return promoted[0]
+    operands = [
+        Traced(Node("input", "", (), a[1], (None,) * len(a[0])), a[0]) if a else v
+        for a, v in zip(arrays, args, strict=True)
+    ]
+    return _dtypes_of(op, operands)[0].numpy
+
+
 def _trace(op: Op, arrays: Any, args: Any, run: Callable[[list[Any]], Any], symbolic: bool) -> Trace:
     from .._config import grad_enabled
 
     graph = Graph(op.name)
     given: list[Any] = []
     fixed: dict[int, int] = {}
-    operands = [
-        Traced(Node("input", "", (), a[1], (None,) * len(a[0])), a[0]) if a else v
-        for a, v in zip(arrays, args, strict=True)
-    ]
-    compute = _dtypes_of(op, operands)[0].numpy
+    compute = _computed_in(op, arrays, args)
     for i, (array, value) in enumerate(zip(arrays, args, strict=True)):
         if array is not None:
             n = len(graph.inputs)

@@ -353,7 +353,9 @@ def test_devices_parse_and_default():
 def test_shapes_are_checked_where_kernels_do_not():
     backend = cb.dispatcher._plugins._loaded["few"]
     kept = backend.kernel("add", cb.float32)
-    backend._chosen["add", cb.float32] = lambda a, b: np.broadcast_to(np.float32(7), (9, 9)).copy()  # trusts what it is given
+    backend._chosen["add", cb.float32] = lambda a, b: np.broadcast_to(
+        np.float32(7), (9, 9)
+    ).copy()  # trusts what it is given
     cb.dispatcher._plans.forget()
     try:
         good = cb.ones(2, device="few")

@@ -56,7 +56,9 @@ def _tests(finder, module):
                 yield parser.get_doctest(value.__doc__, {"cb": cb}, full, module.__file__, 0)
 
 
-@pytest.mark.parametrize("path", ["README.md", "docs/add-an-op.md", "docs/add-a-backend.md", "docs/runtime.md", "docs/compiler.md"])
+@pytest.mark.parametrize(
+    "path", ["README.md", "docs/add-an-op.md", "docs/add-a-backend.md", "docs/runtime.md", "docs/compiler.md"]
+)
 def test_python_blocks_of_documents_run(path):
     text = (PROJECT / path).read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)

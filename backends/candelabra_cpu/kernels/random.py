@@ -76,7 +76,7 @@ def words(seed: int, offset: int, count: int) -> Array:
     return found.reshape(-1)[:count]
 
 
-def _compiled(kind: str, count: int, seed: int, offset: int, dtype: Any, *more: int) -> Array:
+def _compiled(kind: str, count: int, seed: int, offset: int, dtype: Any, *more: float) -> Array:
     from ..nests.random import drawn
 
     return drawn(kind, count, seed, offset, dtype, *more)

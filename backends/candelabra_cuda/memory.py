@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Memory of devices: CuPy's pool, with what the contract asks beside it: statistics, uses by other streams, a limit.
+
+CuPy's pool keeps freed memory for the stream it was taken on: work of one stream runs in order, so its next user cannot be early.
+Where other streams used it (`record_stream`), it goes back when they are done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from cupy.cuda import MemoryPool, PythonFunctionAllocator, alloc_pinned_memory, runtime
+from cupy.cuda.pinned_memory import is_memory_pinned
+
+from candelabra.dispatcher.backend import MemoryCounter
+
+LEAST = 512
+"""Bytes; CuPy's pool gives whole multiples of it."""
+
+
+class Block:
+    """Memory in use by handles.
+
+    Attributes:
+        pointer: CuPy's, which holds the memory.
+        address: CUDA's.
+        nbytes: what was asked for; `size`: what the pool gave.
+        index: of the device.
+        stream: the one it was made for.
+        uses: events of work on other streams.
+    """
+
+    __slots__ = ("address", "index", "nbytes", "pointer", "pool", "size", "stream", "uses")
+
+    def __init__(self, pointer: Any, nbytes: int, stream: Any, pool: Pool | None) -> None:
+        self.pointer = pointer
+        self.address: int = pointer.ptr
+        self.nbytes = nbytes
+        self.size = -(-max(nbytes, 1) // LEAST) * LEAST
+        self.index: int = stream.index
+        self.stream = stream
+        self.pool = pool
+        self.uses: list[Any] | None = None
+
+    def __del__(self) -> None:
+        pool = getattr(self, "pool", None)
+        if pool is not None:
+            pool.take_back(self)
+
+
+class Pool:
+    """Memory of one device.
+
+    Attributes:
+        limit: bytes it may take; 0 for no limit but the device's.
+        is_open: False once the process ends, when CUDA's runtime may be gone.
+    """
+
+    def __init__(self, limit: int = 0) -> None:
+        self.counter = MemoryCounter()
+        self.is_open = True
+        self._sizes: dict[int, int] = {}
+        self._allocator = PythonFunctionAllocator(self._malloc, self._free)
+        self._main = MemoryPool(self._allocator.malloc)
+        self._private = threading.local()
+        self._waiting: list[tuple[list[Any], Any]] = []
+        self._lock = threading.RLock()  # a block may die within take(), when Python collects garbage
+        self._limit = 0
+        self.set_limit(limit)
+
+    # What CuPy's pool calls for memory of the device itself.
+
+    def _malloc(self, size: int, index: int) -> int:
+        address: int = runtime.malloc(size)
+        self._sizes[address] = size
+        self.counter.reserved(size)
+        return address
+
+    def _free(self, address: int, index: int) -> None:
+        if not self.is_open:
+            return  # the driver takes all of it back when the process ends
+        with contextlib.suppress(runtime.CUDARuntimeError):  # of a lost device; nobody could be told
+            runtime.free(address)
+        self.counter.reserved(-self._sizes.pop(address))
+
+    @property
+    def limit(self) -> int:
+        """Bytes it may take; 0 for no limit."""
+        return self._limit
+
+    def set_limit(self, limit_bytes: int) -> None:
+        """Sets the most bytes it may take from the device; 0 for all there are."""
+        self._main.set_limit(size=limit_bytes)
+        self._limit = limit_bytes
+
+    def take(self, nbytes: int, stream: Any) -> Block:
+        """A block for work of a stream, which is CuPy's current one.
+
+        Raises:
+            MemoryError: the device, or the limit, has no room.
+        """
+        if self._waiting and not hasattr(self._private, "pool"):  # events may not be asked while work is captured
+            self._collect()
+        return self.adopt(self.malloc(max(nbytes, 1)), nbytes, stream)
+
+    def malloc(self, nbytes: int) -> Any:
+        """Memory as CuPy's functions take it: for its current stream."""
+        return getattr(self._private, "pool", self._main).malloc(nbytes)
+
+    def adopt(self, pointer: Any, nbytes: int, stream: Any) -> Block:
+        """A block on memory of the pool."""
+        made = Block(pointer, nbytes, stream, self)
+        self.counter.allocated(made.size)
+        return made
+
+    def wrap(self, pointer: Any, nbytes: int, stream: Any) -> Block:
+        """A block on memory of others, which is not counted."""
+        return Block(pointer, nbytes, stream, None)
+
+    def take_back(self, block: Block) -> None:
+        """Keeps the memory of a block nobody looks at any more until other streams are done with it."""
+        self.counter.freed(block.size)
+        if block.uses:
+            with self._lock:
+                self._waiting.append((block.uses, block.pointer))
+
+    def _collect(self) -> None:
+        with self._lock:
+            self._waiting = [entry for entry in self._waiting if not all(event.done for event in entry[0])]
+
+    def empty(self) -> None:
+        """Gives free memory back to the device; the caller has waited for pending work."""
+        self._collect()
+        self._main.free_all_blocks()
+
+    # -- memory of graphs ------------------------------------------------------------------------------------------
+
+    def private(self) -> Any:
+        """A pool of its own for what a graph uses: nobody else may get that memory while the graph can be replayed."""
+        return MemoryPool(self._allocator.malloc)
+
+    @contextlib.contextmanager
+    def using(self, pool: Any) -> Iterator[None]:
+        """Lets this thread take memory from a private pool."""
+        before = getattr(self._private, "pool", None)
+        self._private.pool = pool
+        try:
+            yield
+        finally:
+            if before is None:
+                del self._private.pool
+            else:
+                self._private.pool = before
+
+
+# -- memory of the host --------------------------------------------------------------------------------------------------
+
+
+def pinned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """An uninitialised host array in pinned memory, of CuPy's pool of it."""
+    size = math.prod(shape) * dtype.itemsize
+    if not size:
+        return np.empty(shape, dtype)
+    return np.frombuffer(alloc_pinned_memory(size), np.uint8, size).view(dtype).reshape(shape)
+
+
+def is_pinned(array: np.ndarray[Any, Any]) -> bool:
+    """Whether a host array lies in pinned memory."""
+    return bool(array.size) and bool(is_memory_pinned(array.ctypes.data))

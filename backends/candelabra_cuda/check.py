@@ -40,14 +40,16 @@ class Outcome:
         return f"{self.arch}: {self.kernels} kernels in {self.seconds:.1f} s, {self.code_bytes / 2**20:.1f} MiB of code{bad}"
 
 
-def collected(list_of: Callable[[sources.Recorder], None]) -> list[Kernel]:
-    """The kernels of a list, as small calls and large ones get them."""
+def collected(list_of: Callable[[sources.Recorder], None]) -> tuple[list[Kernel], list[str]]:
+    """The kernels of a list, as small calls and large ones get them, and what failed while one was made."""
     found: dict[str, Kernel] = {}
+    problems: list[str] = []
     for target in (TARGET, sources.EVERY_LAYOUT):
         with sources.recording(target) as backend:
             list_of(backend)
             found.update(backend.found)
-    return list(found.values())
+            problems += backend.problems
+    return list(found.values()), problems
 
 
 def compiled(kernels: Sequence[Kernel], arch: str) -> Outcome:
@@ -82,11 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, default=0, help="at most so many kernels, spread over the list")
     given = parser.parse_args(arguments)
     start = time.perf_counter()
-    kernels = collected(sources.quick if given.quick else sources.full)
+    kernels, problems = collected(sources.quick if given.quick else sources.full)
     print(f"NVRTC {program.version()}: {len(kernels)} kernels made in {time.perf_counter() - start:.1f} s", flush=True)
     if given.limit and len(kernels) > given.limit:
         kernels = kernels[:: -(-len(kernels) // given.limit)]
-    refused = 0
+    print(*dict.fromkeys(problems), sep="\n", end="\n" if problems else "")
+    refused = len(problems)
     for arch in given.arch or ARCHS:
         outcome = compiled(kernels, arch)
         print(outcome, flush=True)

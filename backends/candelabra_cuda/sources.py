@@ -50,7 +50,7 @@ class Nothing:
 
 
 class Recorder(LoopsBackend):
-    """The device; `found` are the kernels in order of their first use."""
+    """The device; `found` are the kernels in order of their first use, `problems` what failed while one was made."""
 
     name = NAME
     target = TARGET
@@ -58,6 +58,7 @@ class Recorder(LoopsBackend):
 
     def __init__(self) -> None:
         self.found: dict[str, Kernel] = {}
+        self.problems: list[str] = []
 
     def reserve(self, nbytes: int, index: int) -> Nothing:
         return Nothing(nbytes)
@@ -106,6 +107,18 @@ def operand(backend: Recorder, shape: Sequence[int], dtype: str, layout: str = "
     return make_tensor(Look(Nothing(0), 0, tuple(shape), steps, kind.dtype.numpy, 0), kind)
 
 
+@contextlib.contextmanager
+def _trying(backend: Recorder) -> Iterator[None]:
+    """A call that may be refused; what failed within a kernel is taken down."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a sample's complex number for a real dtype
+        try:
+            yield
+        except (CandelabraError, ValueError, LookupError) as error:
+            if "kernel failed" in str(error):
+                backend.problems.append(str(error))
+
+
 def by_samples(backend: Recorder, names: Iterable[str], dtypes: Sequence[str], layouts: Sequence[str]) -> None:
     """Calls ops on the samples of their declarations; what an op refuses has no kernel."""
     for name, dtype, layout in itertools.product(names, dtypes, layouts):
@@ -113,8 +126,7 @@ def by_samples(backend: Recorder, names: Iterable[str], dtypes: Sequence[str], l
             args, kwargs = _filled(sample, functools.partial(_made, backend, dtype, layout))
             if ops[name].is_factory:
                 kwargs = {"dtype": _dtype.dtype_named(dtype), **kwargs, "device": device(NAME)}
-            with contextlib.suppress(CandelabraError, ValueError, LookupError), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a sample's complex number for a real dtype
+            with _trying(backend):
                 ops[name].call(*args, **kwargs)
 
 
@@ -185,7 +197,7 @@ def by_calls(backend: Recorder, calls: Iterable[Call], dtypes: Sequence[str]) ->
         ]
         if name == "gather":
             given.insert(1, 1)  # its dim stands between
-        with contextlib.suppress(CandelabraError):
+        with _trying(backend):
             ops[name].call(*given, *rest)
 
 

@@ -48,7 +48,7 @@ class HostKernels(XpBackend):
     def own_kernels(self) -> Mapping[str, Kernel]:
         from candelabra_cpu.kernels.random import OWN
 
-        return dict(OWN)
+        return OWN
 
 
 class SimHandle:

@@ -24,7 +24,9 @@ MOST = {"sm_90": 80, "sm_75": 24, "sm_80": 24, "sm_120": 24}
 
 @pytest.fixture(scope="module")
 def kernels():
-    return check.collected(sources.quick)
+    found, problems = check.collected(sources.quick)
+    assert problems == []
+    return found
 
 
 def test_quick_list_has_every_form_of_kernel(kernels):

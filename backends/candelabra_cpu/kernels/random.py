@@ -259,7 +259,7 @@ def random_permutation(size: Any, seed: int, offset: int, dtype: Any, index: int
     return packed.view(np.int64) if dtype is _dtype.int64 else packed.astype(dtype.numpy)
 
 
-OWN = {
+OWN: dict[str, Callable[..., Any]] = {
     "random_bits": random_bits,
     "random_uniform": random_uniform,
     "random_normal": random_normal,

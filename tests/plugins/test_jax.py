@@ -36,18 +36,18 @@ def environment(tmp_path_factory):
     return python
 
 
-def run(environment, *args, **settings):
-    """stdout of the environment's Python."""
+def run(environment, *args, codes=(0,), **settings):
+    """stdout of the environment's Python, which exits with one of these codes."""
     settings = {**os.environ, **settings}
     done = subprocess.run([environment, *args], capture_output=True, text=True, timeout=80, env=settings)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert done.returncode in codes, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout
 
 
 def test_doctor_lists_the_device_as_ready(environment):
-    rows = {
-        row["name"]: row for row in json.loads(run(environment, "-m", "candelabra", "doctor", "--json"))["backends"]
-    }
+    # Another plugin may well have a problem here, which doctor's exit code tells: CUDA without a GPU.
+    told = run(environment, "-m", "candelabra", "doctor", "--json", codes=(0, 1))
+    rows = {row["name"]: row for row in json.loads(told)["backends"]}
     assert not rows["jax"]["problem"]
     assert rows["jax"]["devices"]
     assert "candelabra_jax.plugin" in rows["jax"]["source"]

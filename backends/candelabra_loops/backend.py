@@ -25,7 +25,6 @@ from candelabra._shape import Shape, basic_index_geometry, contiguous_strides, i
 from candelabra.compiler.compiled import CompiledOp, Planned, Spec, no_formula
 from candelabra.compiler.ir import Kernel, Target
 from candelabra.compiler.plan import Launch as Plan
-from candelabra.compiler.trace import UntraceableError
 from candelabra.dispatcher._dispatch import run_body
 from candelabra.dispatcher.backend import Backend, Capabilities
 from candelabra.op import Op, ops
@@ -345,6 +344,3 @@ class Fused:
     def __call__(self, *args: Any) -> Any:
         much = any(type(a) is Look and a.size >= self.least for a in args)
         return (self.fused if much else self.by_parts)(*args)
-
-
-__all__ = ["Compiled", "Launch", "Look", "LoopsBackend", "UntraceableError", "_dtype"]

@@ -25,9 +25,10 @@ from candelabra.dispatcher._kind import kind_of
 from candelabra.dispatcher.backend import Capabilities, DeviceProperties
 from candelabra.tensor._tensor import make_tensor
 from candelabra_loops.backend import Look, LoopsBackend
+from candelabra_loops.building import Batch
 
 from .dialect import OpenCLRenderer
-from .launch import Batch
+from .launch import launchers
 from .memory import Block, Pool, is_done
 from .program import Programs
 from .queues import Event, Queue
@@ -378,7 +379,7 @@ class OpenCLBackend(LoopsBackend):
     # -- kernels -------------------------------------------------------------------------------------------------
 
     def build(self, kernels: Sequence[Kernel]) -> Sequence[Any]:
-        return Batch(self.device, kernels).launches()
+        return Batch(lambda made, index: launchers(self.device(index), made), kernels).launches()
 
 
 class Profile:

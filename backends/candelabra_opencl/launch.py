@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,33 +26,10 @@ GROUP = 256
 """Work items of a group where kernels do not say."""
 
 
-class Batch:
-    """Kernels that are built together, on each device at the first launch there."""
-
-    def __init__(self, device_of: Callable[[int], Any], kernels: Sequence[Kernel]) -> None:
-        self.device_of = device_of
-        self.kernels = list(kernels)
-        self.ready: dict[int, list[Callable[..., Any]]] = {}
-        self.lock = threading.Lock()
-
-    def launches(self) -> list[Callable[[int, Sequence[Any], int], None]]:
-        """A launch for each kernel."""
-        return [functools.partial(self.launch, number) for number in range(len(self.kernels))]
-
-    def launch(self, number: int, count: int, args: Sequence[Any], index: int) -> None:
-        """Runs a kernel on device `index`, building all of them first if they are new there."""
-        ready = self.ready.get(index)
-        if ready is None:
-            with self.lock:
-                if index not in self.ready:
-                    self.ready[index] = self._build(index)
-            ready = self.ready[index]
-        ready[number](count, args)
-
-    def _build(self, index: int) -> list[Callable[..., Any]]:
-        device = self.device_of(index)
-        made = device.programs.build(self.kernels)
-        return [launcher(device, kernel, ready) for kernel, ready in zip(self.kernels, made, strict=True)]
+def launchers(device: Any, kernels: Sequence[Kernel]) -> list[Callable[[int, Sequence[Any]], None]]:
+    """Launches of kernels that are built together."""
+    made = device.programs.build(kernels)
+    return [launcher(device, kernel, ready) for kernel, ready in zip(kernels, made, strict=True)]
 
 
 def launcher(device: Any, kernel: Kernel, ready: Any) -> Callable[[int, Sequence[Any]], None]:

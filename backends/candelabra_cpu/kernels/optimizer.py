@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from candelabra.compiler.trace import UntraceableError
-
 from .. import choice
 
 Array = np.ndarray[Any, Any]
@@ -80,6 +78,8 @@ def in_one_pass(op: str, outs: Sequence[Array | None], *args: Any) -> bool:
     """Runs the compiled formula of a step, with results written over its operands; False where there is none."""
     if choice.mode() == "numpy":
         return False
+    from candelabra.compiler.trace import UntraceableError
+
     from ..compiled import fused
 
     try:

@@ -420,7 +420,6 @@ class Trace:
         shapes: how the shape of each output follows.
         guards: what must hold of shapes.
         is_tuple: whether the body returned a tuple.
-        is_exact: it holds for the shapes and numbers it was made with, and no others.
     """
 
     graph: Graph
@@ -428,7 +427,6 @@ class Trace:
     shapes: list[Callable[[Env], Shape]]
     guards: list[Guard] = field(default_factory=list)
     is_tuple: bool = False
-    is_exact: bool = False
 
     def holds(self, env: Env) -> bool:
         """Whether it was made for such shapes and arguments."""
@@ -506,7 +504,6 @@ def _checked(op: Op, arrays: Any, args: Any, run: Callable[[list[Any]], Any]) ->
             same = False
         if not same:
             trace = _trace(op, arrays, args, run, False)
-            trace.is_exact = True
             shapes, known = tuple(a[0] for a in arrays if a is not None), [repr(v) for v in _numbers(op, args)]
             trace.guards = [lambda env: tuple(env[0]) == shapes and [repr(v) for v in _numbers(op, env[1])] == known]
     return trace

@@ -227,3 +227,48 @@ os.wait()
 print((x + 1).tolist())
 """
     assert fresh_process(code) == ["[True,", "True,", "True]", "True", "[2.0,", "2.0]"]
+
+
+def test_a_module_takes_streams_of_any_backend_for_their_own_device(sim):
+    before = sim.current_stream()
+    stream = cb.Stream("cpu")
+    sim.set_stream(stream)
+    assert sim.current_stream() == before
+    assert cb.cpu.current_stream() == stream
+    assert cb.ones(3, device="sim").exp().tolist() == cb.ones(3).exp().tolist()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: cb.cpu.set_stream(5),
+        lambda: cb.cpu.stream("a"),
+        lambda: cb.cpu.current_stream().wait_event(None),
+        lambda: cb.cpu.current_stream().wait_stream(5),
+        lambda: cb.Event().wait(5),
+    ],
+)
+def test_what_is_no_stream_or_event_is_refused(call):
+    with pytest.raises(cb.CallError, match="must be"):
+        call()
+
+
+@pytest.mark.parametrize("index", [1, -1, 99])
+def test_a_backend_of_one_device_refuses_other_numbers(index):
+    for call in (cb.cpu.set_device, cb.cpu.get_device_name, cb.cpu.synchronize):
+        with pytest.raises(cb.DeviceError, match="one device"):
+            call(index)
+
+
+def test_the_cpu_knows_its_memory_and_cores():
+    found = cb.cpu.get_device_properties(0)
+    assert found.total_memory > 1 << 20
+    assert found.multi_processor_count == os.cpu_count()
+
+
+def test_errors_name_no_device_of_the_compilers():
+    cb.compiler.show(cb.relu, cb.ones(4))
+    with pytest.raises(cb.DeviceError) as caught:
+        cb.ones(1, device="nonesuch")
+    assert "trace" not in str(caught.value)
+    assert "meta" in str(caught.value)

@@ -142,7 +142,7 @@ def describe(name: str) -> Found:
         if name in _problems:
             raise _again(_problems[name])
         if name not in _found:
-            known = ", ".join(sorted({*_found, *_loaded, *(entry.name for entry in entry_points())}))
+            known = ", ".join(sorted({*_found, "meta", *(entry.name for entry in entry_points())}))
             raise DeviceError(
                 f'device "{name}": no installed plugin offers it; known are {known}; see candelabra doctor'
             )

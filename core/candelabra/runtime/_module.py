@@ -201,9 +201,9 @@ class DeviceModule(types.ModuleType):
         return self._stream(index, self._backend().default_stream(index))
 
     def set_stream(self, stream: _streams.Stream | None) -> None:
-        """Makes a stream this thread's current one of its device; None changes nothing."""
+        """Makes a stream this thread's current one of its device, whichever that is; None changes nothing."""
         if stream is not None:
-            self._backend().set_stream(stream.device_index, stream._handle)
+            _streams.stream_of("set_stream", stream)._make_current()
 
     def _stream(self, index: int, handle: Any) -> _streams.Stream:
         return self.Stream._of(_device_of("stream", index, self._type), handle)

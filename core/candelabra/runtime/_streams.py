@@ -29,11 +29,26 @@ def _device_of(what: str, device: Any, only: str | None) -> device_type:
     if device is None:
         return canonical_device(only if only is not None else default_device())
     if isinstance(device, int) and not isinstance(device, bool) and only is not None:
-        return canonical_device(device_type(only, device) if load_backend(only).capabilities.indexed else only)
+        if load_backend(only).capabilities.indexed:
+            return canonical_device(device_type(only, device))
+        if device != 0:
+            raise DeviceError(f'{what}: there is one device of type "{only}", number 0, got {device}')
+        return canonical_device(only)
     found = canonical_device(device)
     if only is not None and found.type != only:
         raise DeviceError(f'{what}: device must be of type "{only}", got "{found}"')
     return found
+
+
+def stream_of(what: str, stream: Any) -> Stream:
+    """The argument, if it is a stream.
+
+    Raises:
+        CallError: it is something else.
+    """
+    if not isinstance(stream, Stream):
+        raise CallError(f"{what}: stream must be a Stream, got {type(stream).__name__}")
+    return stream
 
 
 class Stream:
@@ -107,6 +122,8 @@ class Stream:
 
     def wait_event(self, event: Event) -> None:
         """Lets work given to it from now on begin after the event; the host does not wait."""
+        if not isinstance(event, Event):
+            raise CallError(f"wait_event: event must be an Event, got {type(event).__name__}")
         if event._handle is None:
             return
         if event._backend is not self._backend:
@@ -116,7 +133,7 @@ class Stream:
 
     def wait_stream(self, stream: Stream) -> None:
         """Lets work given to it from now on begin after what `stream` was given so far; the host does not wait."""
-        self.wait_event(stream.record_event())
+        self.wait_event(stream_of("wait_stream", stream).record_event())
 
     def record_event(self, event: Event | None = None) -> Event:
         """An event that stands for the work given to it so far: the one passed, or a new one."""
@@ -124,12 +141,15 @@ class Stream:
         event.record(self)
         return event
 
+    def _make_current(self) -> None:
+        self._backend.set_stream(self.device_index, self._handle)
+
     def __enter__(self) -> Stream:
         backend, index = self._backend, self.device_index
         entered = _thread.__dict__.setdefault("entered", [])
         entered.append((backend, index, backend.current_stream(index), backend.current_device()))
         backend.set_device(index)
-        backend.set_stream(index, self._handle)
+        self._make_current()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -194,8 +214,7 @@ class Event:
             DeviceError: `stream` is of another device than it was made or recorded for.
         """
         stream = _current(self._device, self._only) if stream is None else stream
-        if not isinstance(stream, Stream):
-            raise CallError(f"record: stream must be a Stream, got {type(stream).__name__}")
+        stream_of("record", stream)
         if self._device is not None and stream._device is not self._device:
             raise DeviceError(f'record: event is of device "{self._device}", got a stream of "{stream._device}"')
         self._device, self._backend = stream._device, stream._backend
@@ -206,7 +225,7 @@ class Event:
     def wait(self, stream: Stream | None = None) -> None:
         """Lets work given to `stream` (the current one when None) from now on begin after it."""
         stream = _current(self._device, self._only) if stream is None else stream
-        stream.wait_event(self)
+        stream_of("wait", stream).wait_event(self)
 
     def query(self) -> bool:
         """Whether the work it stands for is done; True before the first recording."""
@@ -252,7 +271,7 @@ class StreamContext:
     """Makes a stream current for a `with` block; does nothing for None."""
 
     def __init__(self, stream: Stream | None) -> None:
-        self.stream = stream
+        self.stream = None if stream is None else stream_of("stream", stream)
 
     def __enter__(self) -> Stream | None:
         return None if self.stream is None else self.stream.__enter__()

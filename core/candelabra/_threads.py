@@ -10,6 +10,9 @@ from pathlib import Path
 from ._config import setting
 from ._errors import ArgumentError
 
+MOST = 1024
+"""Most threads that may be asked for: a mistyped number would take all that the system has."""
+
 _chosen: int | None = None
 _listeners: list[Callable[[int], None]] = []
 
@@ -34,7 +37,7 @@ def set_num_threads(num_threads: int, /) -> None:
     """Sets the number of threads an op may use on the CPU, for the whole process.
 
     Raises:
-        ArgumentError: `num_threads` is not a positive int.
+        ArgumentError: `num_threads` is not an int from 1 to 1024.
 
     Example:
         >>> before = cb.get_num_threads()
@@ -44,8 +47,8 @@ def set_num_threads(num_threads: int, /) -> None:
         >>> cb.set_num_threads(before)
     """
     global _chosen
-    if type(num_threads) is not int or num_threads < 1:
-        raise ArgumentError(f"set_num_threads: needs a positive int, got {num_threads!r}")
+    if type(num_threads) is not int or not 1 <= num_threads <= MOST:
+        raise ArgumentError(f"set_num_threads: needs an int from 1 to {MOST}, got {num_threads!r}")
     _chosen = num_threads
     for listener in _listeners:
         listener(num_threads)
@@ -59,10 +62,10 @@ def on_change(listener: Callable[[int], None]) -> None:
 def _default() -> int:
     given = setting("num_threads", "")
     if given:
-        if not given.strip().isdecimal() or int(given) < 1:
-            raise ArgumentError(f"CANDELABRA_NUM_THREADS: needs a positive int, got {given!r}")
+        if not given.strip().isdecimal() or not 1 <= int(given) <= MOST:
+            raise ArgumentError(f"CANDELABRA_NUM_THREADS: needs an int from 1 to {MOST}, got {given!r}")
         return int(given)
-    return max(1, min(_cores(), _quota()))
+    return max(1, min(_cores(), _quota(), MOST))
 
 
 def _cores() -> int:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from candelabra._dtype import dtype
 from candelabra.dispatcher._dispatch import run_body
-from candelabra.dispatcher.backend import Capabilities, Kernel
+from candelabra.dispatcher.backend import Capabilities, DeviceProperties, Kernel
 from candelabra.op import ops
 from candelabra_xp import XpBackend
 from candelabra_xp.backend import address
@@ -19,6 +20,7 @@ from candelabra_xp.view import SHORT_CUTS as SHARED_SHORT_CUTS
 
 from . import choice, memory
 from .kernels import LIBRARY, TABLES
+from .kernels.linalg import Late
 from .kernels.view import SHORT_CUTS
 
 VIEWS = {**SHARED_SHORT_CUTS, **SHORT_CUTS}
@@ -46,6 +48,8 @@ class CPUBackend(XpBackend):
         return {}
 
     def _choose(self, op: str, dtype: dtype) -> Kernel | None:
+        if isinstance(late := self._table.get(op), Late):
+            self._table[op] = late.make()
         small = super().kernel(op, dtype)
         record = ops.get(op)
         if (
@@ -57,6 +61,13 @@ class CPUBackend(XpBackend):
         ):
             return small
         return choice.choose(op, small, functools.partial(run_body, record, self))
+
+    def device_properties(self, index: int) -> DeviceProperties:
+        return DeviceProperties(
+            name=self.devices()[index],
+            total_memory=memory.memory_bytes(),
+            multi_processor_count=os.cpu_count() or 0,
+        )
 
     def compiler_target(self) -> Any:
         from .compile import target

@@ -429,7 +429,19 @@ def _stamp() -> str:
     return f"{written.hexdigest()} {object.__basicsize__}"
 
 
-WRITERS = ("emit.py", "pyobject.py", "threads.py", "memory.py", "blas.py", "convolve.py", "depthwise.py")
+WRITERS = (
+    "emit.py",
+    "pyobject.py",
+    "threads.py",
+    "memory.py",
+    "allocator.py",
+    "blas.py",
+    "convolve.py",
+    "depthwise.py",
+    "direct.py",
+    "direct_grad.py",
+    "tiles.py",
+)
 """Files of this package that write modules with this one."""
 
 

@@ -24,7 +24,7 @@ def random(dtype, *shape):
 
 
 def check(a, b):
-    got, expected = linalg.PRODUCT(a, b), np.matmul(a, b)
+    got, expected = linalg.product()(a, b), np.matmul(a, b)
     assert got.shape == expected.shape
     assert got.dtype == expected.dtype
     np.testing.assert_allclose(got, expected, rtol=2e-4, atol=2e-4 * max(1, np.abs(expected).max(initial=0)))
@@ -66,7 +66,7 @@ def test_product_of_sizes_of_zero(a, b):
 @pytest.mark.parametrize(("a", "b"), [((2, 3), (4, 5)), ((2, 2, 3), (3, 3, 4)), ((3,), (2, 4)), ((2, 3), (4,))])
 def test_sizes_that_do_not_fit_are_refused(a, b):
     with pytest.raises(ValueError):
-        linalg.PRODUCT(np.ones(a), np.ones(b))
+        linalg.product()(np.ones(a), np.ones(b))
 
 
 def test_integers_and_foreign_byte_order_are_left_to_numpy():
@@ -78,12 +78,12 @@ def test_integers_and_foreign_byte_order_are_left_to_numpy():
 @pytest.mark.parametrize("bias", [True, False])
 def test_linear_is_product_with_the_transpose_and_bias(shape, bias):
     x, w, b = random("f", *shape), random("f", 5, 4), random("f", 5) if bias else None
-    np.testing.assert_allclose(linalg.LINEAR(x, w, b), x @ w.T + (b if bias else 0), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(linalg.product_with_bias()(x, w, b), x @ w.T + (b if bias else 0), rtol=1e-5, atol=1e-5)
 
 
 def test_linear_takes_strided_operands():
     x, w, b = random("f", 6, 8)[::2, ::2], random("f", 4, 10)[:, ::2][:, :4].T.copy().T, random("f", 8)[::2]
-    np.testing.assert_allclose(linalg.LINEAR(x, w, b), x @ w.T + b, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(linalg.product_with_bias()(x, w, b), x @ w.T + b, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["f", "d"])

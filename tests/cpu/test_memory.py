@@ -159,3 +159,10 @@ def test_arrays_that_outlive_everything_are_freed_quietly():
     code = "import numpy as np, candelabra as cb\nnp.kept = (cb.ones(1 << 20) + 1).numpy()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("make", ["ones", "zeros", "empty"])
+def test_the_first_large_tensor_of_a_process_is_counted(make):
+    code = f"import candelabra as cb; x = cb.{make}(1 << 20); print(cb.cpu.memory_allocated() >> 20, (x * 0 == 0).all().item())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["4", "True"]

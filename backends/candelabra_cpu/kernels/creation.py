@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 
 from candelabra.ops.ranges import progression
 
-_MEMORY_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 1 << 62
+from .. import memory
 
 
 def empty(size: Any, dtype: Any, index: int) -> Any:
@@ -19,18 +18,21 @@ def empty(size: Any, dtype: Any, index: int) -> Any:
         array = np.empty(size, dtype.numpy)
     except ValueError as error:
         raise MemoryError(str(error)) from error
-    if array.nbytes > _MEMORY_BYTES:
-        raise MemoryError(f"{array.nbytes} bytes asked of {_MEMORY_BYTES}")
-    return array
+    return array if array.nbytes < memory.LARGE else _large(array)
+
+
+def _large(array: Any) -> Any:
+    """The same in the memory that is kept for large arrays."""
+    if array.nbytes > memory.memory_bytes() > 0:
+        raise MemoryError(f"{array.nbytes} bytes asked of {memory.memory_bytes()}")
+    return np.zeros_like(array) if memory.install() else array
 
 
 def full(size: Any, fill_value: Any, dtype: Any, index: int) -> Any:
     """np.full takes four times as long on a small array."""
     if fill_value.__class__ is int and fill_value == 0:
         array = np.zeros(size, dtype.numpy)
-        if array.nbytes > _MEMORY_BYTES:
-            raise MemoryError(f"{array.nbytes} bytes asked of {_MEMORY_BYTES}")
-        return array
+        return array if array.nbytes < memory.LARGE else _large(array)
     array = empty(size, dtype, index)
     array.fill(fill_value)
     return array

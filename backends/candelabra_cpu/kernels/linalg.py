@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .. import blas, choice
+from .. import choice
 
 _BLAS = frozenset("fdFD")
 
@@ -63,13 +64,13 @@ def _again(native: Callable[..., Any], plain: Callable[..., Any], *operands: Any
 
 
 def _left_matmul(input: Any, other: Any) -> Any:
-    return _again(PRODUCT, matmul, input, other)
+    return _again(product(), matmul, input, other)
 
 
 def _left_linear(input: Any, weight: Any, bias: Any) -> Any:
     if input.ndim > 2 and not input.flags.c_contiguous:
-        return LINEAR(np.ascontiguousarray(input), weight, bias)
-    return _again(LINEAR, linear, input, weight, bias)
+        return product_with_bias()(np.ascontiguousarray(input), weight, bias)
+    return _again(product_with_bias(), linear, input, weight, bias)
 
 
 def cross(input: Any, other: Any, dim: int) -> Any:
@@ -78,20 +79,56 @@ def cross(input: Any, other: Any, dim: int) -> Any:
     return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]], axis=dim)
 
 
-PRODUCT: Callable[..., Any] = matmul
-LINEAR: Callable[..., Any] = linear
+class Late:
+    """A kernel that is made when an op is first looked up: native products load LLVM and a library."""
+
+    def __init__(self, make: Callable[[], Callable[..., Any]]) -> None:
+        self.make = make
+
+    def __call__(self, *args: Any) -> Any:
+        return self.make()(*args)
+
+
+@functools.cache
+def products() -> tuple[Callable[..., Any], Callable[..., Any]] | None:
+    """Native `matmul(a, b)` and `linear(a, b, bias)`; None where there is no library, or NumPy is to compute."""
+    if choice.mode() == "numpy":
+        return None
+    from .. import blas
+
+    return None if blas.library() is None else blas.products(_left_matmul, _left_linear)
+
+
+def product() -> Callable[..., Any]:
+    """`matmul(a, b)` in the fastest way there is."""
+    return (products() or (matmul, linear))[0]
+
+
+def product_with_bias() -> Callable[..., Any]:
+    """`linear(a, b, bias)` in the fastest way there is."""
+    return (products() or (matmul, linear))[1]
+
+
+def _by_numpy(kernel: Callable[..., Any]) -> Callable[[], Callable[..., Any]]:
+    """The native product where there is one, else NumPy's kernel for this op."""
+    return lambda: (products() or (kernel, None))[0]
+
+
+def _dot() -> Callable[..., Any]:
+    if products() is None:
+        return np.ndarray.dot
+    from .. import blas
+
+    return blas.dot
+
+
 OWN: dict[str, Callable[..., Any]] = {
-    "dot": np.ndarray.dot,
     "vdot": np.vdot,
     "cross": cross,
+    "dot": Late(_dot),
+    "mm": Late(_by_numpy(np.ndarray.dot)),
+    "bmm": Late(_by_numpy(lambda input, mat2: np.matmul(blas_ready(input), blas_ready(mat2)))),
+    "mv": Late(_by_numpy(np.ndarray.dot)),
+    "matmul": Late(product),
+    "linear": Late(product_with_bias),
 }
-if choice.mode() != "numpy" and blas.library() is not None:
-    PRODUCT, LINEAR = blas.products(_left_matmul, _left_linear)
-    OWN |= {"mm": PRODUCT, "bmm": PRODUCT, "mv": PRODUCT, "dot": blas.dot}
-else:
-    OWN |= {
-        "mm": np.ndarray.dot,
-        "bmm": lambda input, mat2: np.matmul(blas_ready(input), blas_ready(mat2)),
-        "mv": np.ndarray.dot,
-    }
-OWN |= {"matmul": PRODUCT, "linear": LINEAR}

@@ -9,6 +9,8 @@ import pytest
 
 import candelabra as cb
 from candelabra._errors import DimError
+from candelabra.ops.adaptive_pooling import adaptive_max_pool as pooled
+from candelabra_xp.pooling import adaptive_max_pool
 
 rng = np.random.default_rng(5)
 X = rng.standard_normal((70, 9001)).astype(np.float32)  # more than two stretches of a row
@@ -239,3 +241,57 @@ def test_rows_added_to_themselves():
     np.testing.assert_array_equal(x.index_add_(0, here(order), x).numpy(), want)
     with pytest.raises(DimError, match="for dim 0 of size 70"):
         x.index_add(0, here(order + 70 - order.min()), x)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.int16, np.uint8])
+@pytest.mark.parametrize("right", [False, True])
+def test_searching_much_equals_numpy(dtype, right):
+    for count in (1, 2, 7, 1000):
+        ordered, values = (
+            np.sort(rng.integers(0, 90, count)).astype(dtype),
+            rng.integers(0, 90, (5, 1000)).astype(dtype),
+        )
+        if np.dtype(dtype).kind == "f":
+            values[0, ::7] = np.nan
+            ordered[count // 2 + 1 :] = np.nan
+        expected = np.searchsorted(ordered, values, "right" if right else "left")
+        found = cb.searchsorted(here(ordered), here(values), right=right, out_int32=count == 7)
+        np.testing.assert_array_equal(found.numpy(), expected)
+        rows = here(np.stack([ordered] * 5))
+        np.testing.assert_array_equal(cb.searchsorted(rows, here(values), right=right).numpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int8])
+@pytest.mark.parametrize(
+    "shape, counts", [((9, 17, 23), (5, 4)), ((3, 5, 300), (7, 40)), ((2, 2, 5000), (1, 3)), ((40, 99), (6,))]
+)
+def test_adaptive_maxima_of_much_equal_those_of_numpy(dtype, shape, counts):
+    x = rng.integers(-5, 5, shape).astype(dtype)  # many equal ones
+    if dtype is np.float32:
+        x[rng.random(shape) < 0.05] = np.nan
+    found = adaptive_max_pool(np, x, counts)
+    for mine, theirs in zip(pooled(here(x), counts), found, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs)
+
+
+@pytest.mark.parametrize("span", [3, 1 << 40, 1 << 62])
+def test_order_of_wide_integers_is_stable(span):
+    x = rng.integers(-span, span, (3, 700))
+    x[:, ::3] = x[:, :1]
+    x[0, 5], x[1, 7] = (span, -span) if span < 1 << 62 else (np.iinfo(np.int64).max, np.iinfo(np.int64).min)
+    np.testing.assert_array_equal(cb.argsort(here(x), 1, stable=True).numpy(), np.argsort(x, 1, kind="stable"))
+    down = cb.argsort(here(x), 1, descending=True, stable=True).numpy()
+    np.testing.assert_array_equal(down[0], sorted(range(700), key=lambda i: -int(x[0, i])))
+
+
+def test_scattering_much_in_place_refuses_before_it_writes():
+    x, places = here(X.copy()), here(FLAT)
+    assert x.scatter_(1, places, here(X)) is x
+    expected = X.copy()
+    np.put_along_axis(expected, FLAT, X, 1)
+    np.testing.assert_array_equal(x.numpy(), expected)
+    wrong = FLAT.copy()
+    wrong[69, 9000] = 9001
+    with pytest.raises(DimError):
+        x.scatter_(1, here(wrong), here(-X))
+    np.testing.assert_array_equal(x.numpy(), expected)

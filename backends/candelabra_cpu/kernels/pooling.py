@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from candelabra_xp.convolution import window
+from candelabra_xp.pooling import adaptive_max_pool as shared_adaptive_max_pool
 from candelabra_xp.pooling import along, counts_of, divided, divisors, ends_of, grid, lowest
 
 from ..choice import size_from
@@ -75,6 +76,16 @@ def max_pool(
     if places.padded:  # a dilated window may see padding alone: its index means nothing, but must lie inside
         np.clip(index, 0, places.last, out=index)
     return best, index
+
+
+def adaptive_max_pool(input: Any, output_size: Any) -> tuple[Any, Any]:
+    if input.size >= MUCH:
+        from ..nests import pooling
+
+        found: Any = pooling.adaptive_max_pool(input, tuple(output_size))
+        if found is not None:
+            return found
+    return shared_adaptive_max_pool(np, input, output_size)
 
 
 def _first_equal(taps: Any, best: Any, inside: Any) -> Any:
@@ -168,6 +179,7 @@ def avg_pool_input_grad(
 
 
 OWN = {
+    "adaptive_max_pool": adaptive_max_pool,
     "avg_pool": avg_pool,
     "avg_pool_input_grad": avg_pool_input_grad,
     "max_pool": max_pool,

@@ -164,6 +164,10 @@ add_elements, set_elements = compiled("scatter_add", "add", "elements"), compile
 def scatter(target: Any, dim: int, index: Any, src: Any) -> None:
     if not index.size:
         return
+    if getattr(src, "size", 0) >= MUCH:
+        refuse_outside("scatter", index, target.shape[dim] if target.ndim else 1, dim)
+        if set_elements(target, dim, index, src):
+            return
     if target.flags.c_contiguous:
         places = elements("scatter", target, dim, index)
         target.reshape(-1)[places.reshape(-1)] = fitted(index, src).reshape(-1) if hasattr(src, "shape") else src

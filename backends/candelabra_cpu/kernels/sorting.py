@@ -12,6 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from candelabra_xp.sorting import searchsorted as shared_searchsorted
+
+from ..choice import size_from
+
 PACK_FROM = 256
 """Elements in a row from which packing pays."""
 
@@ -20,6 +24,10 @@ def _order(input: Any, dim: int, descending: bool, stable: bool) -> Any:
     size = input.shape[dim]
     if size >= PACK_FROM and input.dtype.char in "fi" and size < 1 << 32:
         return _packed_order(input, dim, descending)
+    if size >= PACK_FROM and input.dtype.char in "lqI" and input.size:
+        packed = _spanned_order(input, dim, descending)
+        if packed is not None:
+            return packed
     stable = stable or size < PACK_FROM  # costs nothing in short rows
     if not descending:
         return np.argsort(input, axis=dim, kind="stable" if stable else None)
@@ -39,6 +47,20 @@ def _packed_order(input: Any, dim: int, descending: bool) -> Any:
     size = input.shape[dim]
     keys |= np.arange(size).reshape([size if i == dim else 1 for i in range(input.ndim)])
     return np.sort(keys, axis=dim) & 0xFFFFFFFF
+
+
+def _spanned_order(input: Any, dim: int, descending: bool) -> Any:
+    """Order of integers of up to 64 bits, as `_packed_order`; None where range and index need more than 63 bits."""
+    size, low, high = input.shape[dim], int(input.min()), int(input.max())
+    bits = (size - 1).bit_length()
+    if (high - low) >> (63 - bits):
+        return None
+    wide = input.astype(np.int64, copy=False)
+    keys = np.left_shift(high - wide if descending else wide - low, bits)
+    keys |= np.arange(size).reshape([size if i == dim else 1 for i in range(input.ndim)])
+    keys.sort(axis=dim)
+    keys &= (1 << bits) - 1
+    return keys
 
 
 def argsort(input: Any, dim: int, descending: bool, stable: bool) -> Any:
@@ -68,4 +90,23 @@ def _first(array: Any, k: int, dim: int) -> Any:
     return np.ascontiguousarray(array[(slice(None),) * dim + (slice(k),)])
 
 
-OWN: Mapping[str, Callable[..., Any]] = {"argsort": argsort, "sort": sort, "topk": topk}
+SEARCHED_FROM = size_from(4096)
+"""Values from which searching is compiled."""
+
+
+def searchsorted(sorted_sequence: Any, input: Any, out_int32: bool, right: bool) -> Any:
+    if type(input) is np.ndarray and input.size >= SEARCHED_FROM:
+        from ..nests import searching
+
+        found = searching.searchsorted(sorted_sequence, input, out_int32, right)
+        if found is not None:
+            return found
+    return shared_searchsorted(np, sorted_sequence, input, out_int32, right)
+
+
+OWN: Mapping[str, Callable[..., Any]] = {
+    "argsort": argsort,
+    "searchsorted": searchsorted,
+    "sort": sort,
+    "topk": topk,
+}

@@ -98,6 +98,77 @@ def max_kernel(type: str, step: int | None) -> CompiledKernel:
     return compiled(b.finish())
 
 
+LINE = 2048
+"""Columns up to which maxima of all columns are taken before those of windows."""
+
+
+@functools.cache
+def adaptive_max_lines_kernel(type: str) -> CompiledKernel:
+    """As `adaptive_max_kernel`, for at most LINE columns: a row of windows at a time, first down each column."""
+    b = builder("adaptive_max_pool_lines", type)
+    x, out, indices = b.buffer("x", type), b.buffer("out", type, True), b.buffer("indices", "i64", True)
+    planes, height, width, rows, columns = (b.size(n) for n in ("planes", "height", "width", "rows", "columns"))
+    with b.work(planes * rows) as item:
+        plane, row = parts(item, rows)
+        base, (top, bottom) = plane * height * width, _between(row, height, rows)
+        best, places = b.private(type, LINE), b.private("i32", LINE)
+        with b.loop(width, vector=True) as j:
+            best[j] = x[base + top * width + j]
+            places[j] = (top * width + j).cast("i32")
+        with b.loop(bottom, start=top + 1) as i, b.loop(width, vector=True) as j:
+            value, known = x[base + i * width + j], best[j]
+            better = _beats(value, known)
+            best[j] = better.select(value, known)
+            places[j] = better.select((i * width + j).cast("i32"), places[j])
+        with b.loop(columns) as column:
+            left, right = _between(column, width, columns)
+            most, place = b.var(best[left]), b.var(places[left])
+            with b.loop(right, start=left + 1) as j:
+                value, at, known, known_at = best[j], places[j], most.get(), place.get()
+                better = (value > known) | (value.eq(known) & (at < known_at))
+                if is_float(type):
+                    better = better | (value.ne(value) & (known.eq(known) | (at > known_at)))
+                most.set(better.select(value, known))
+                place.set(better.select(at, known_at))
+            out[item * columns + column] = most.get()
+            indices[item * columns + column] = place.get().cast("i64")
+    return compiled(b.finish())
+
+
+def _beats(value: Value, known: Value) -> Value:
+    """Whether a later element takes the maximum's place: it is greater, or nan."""
+    return (value > known) | value.ne(value) if is_float(value.type) else value > known
+
+
+@functools.cache
+def adaptive_max_kernel(type: str) -> CompiledKernel:
+    """As `max_kernel`, of windows that cover both dims as evenly as integers allow."""
+    b = builder("adaptive_max_pool", type)
+    x, out, indices = b.buffer("x", type), b.buffer("out", type, True), b.buffer("indices", "i64", True)
+    planes, height, width, rows, columns = (b.size(n) for n in ("planes", "height", "width", "rows", "columns"))
+    with b.work(planes * rows) as item:
+        plane, row = parts(item, rows)
+        base, (top, bottom) = plane * height * width, _between(row, height, rows)
+        with b.loop(columns) as column:
+            left, right = _between(column, width, columns)
+            place = b.var(top * width + left)
+            best = b.var(x[base + place.get()])
+            with b.loop(bottom, start=top) as i, b.loop(right, start=left) as j:
+                here = i * width + j
+                value, known = x[base + here], best.get()
+                better = _beats(value, known)
+                best.set(better.select(value, known))
+                place.set(better.select(here, place.get()))
+            out[item * columns + column] = best.get()
+            indices[item * columns + column] = place.get()
+    return compiled(b.finish())
+
+
+def _between(window: Value, size: Value, count: Value) -> tuple[Value, Value]:
+    """First element of a window, and the one after its last."""
+    return (window * size).idiv(count), ((window + 1) * size + (count - 1)).idiv(count)
+
+
 def _lowest(type: str) -> float:
     if is_float(type):
         return -math.inf
@@ -164,6 +235,20 @@ def max_pool(input: Array, counts: Shape, kernel_size: Shape, stride: Shape, pad
     rows = out.size // counts[-1]
     made = max_kernel(memory_type(input.dtype), _step(stride))
     made.run((input, out, indices, *integers), rows, counts[-1] * math.prod(kernel_size))
+    return out, indices
+
+
+def adaptive_max_pool(input: Array, counts: Shape) -> Any:
+    """Maxima of `counts` windows that cover the last dims evenly, and their places in those dims."""
+    if not _fits(input, counts) or input.dtype.kind not in "fiu":
+        return None
+    shape = (*input.shape[: -len(counts)], *counts)
+    out, indices = memory.empty(shape, input.dtype), memory.empty(shape, np.int64)
+    rows = out.size // counts[-1]
+    integers = [math.prod(shape[: -len(counts)]), *_two(input.shape[-len(counts) :], 1), *_two(counts, 1)]
+    find = adaptive_max_lines_kernel if input.shape[-1] <= LINE else adaptive_max_kernel
+    made = find(memory_type(input.dtype))
+    made.run((input, out, indices, *integers), rows, input.size // rows)
     return out, indices
 
 

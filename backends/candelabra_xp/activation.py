@@ -35,7 +35,12 @@ def leaky_relu_backward(xp: Any, grad_output: Any, input: Any, negative_slope: f
 
 @kernel
 def elu(xp: Any, input: Any, alpha: float) -> Any:
-    return xp.maximum(input, 0) + xp.expm1(xp.minimum(input, 0)) * alpha
+    return xp.where(input < 0, xp.expm1(xp.minimum(input, 0)) * alpha, input)
+
+
+@kernel
+def celu(xp: Any, input: Any, alpha: float) -> Any:
+    return xp.where(input < 0, xp.expm1(xp.minimum(input, 0) / alpha) * alpha, input)
 
 
 @kernel
@@ -88,7 +93,7 @@ def gelu(xp: Any, input: Any, approximate: str) -> Any:
     if approximate == "none":
         # x - x tail(x) for positive x, x tail(-x) for negative: nothing cancels.
         a, _, tail = normal_tail(xp, input)
-        return xp.maximum(input, 0) - a * tail
+        return xp.where(input < 0, 0, input) - a * tail
     # (1 + tanh(u)) / 2 is sigmoid(2 u), which keeps its digits where tanh is near -1.
     return input * sigmoid(xp, input * (input * input * TANH_CUBIC + TANH_LINEAR))
 

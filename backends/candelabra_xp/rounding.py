@@ -31,6 +31,8 @@ def round(xp: Any, input: Any, decimals: int) -> Any:
         return input.copy()
     if decimals == 0:
         return xp.rint(input)
+    if abs(decimals) > (308 if input.dtype.itemsize == 8 else 38):  # no such power of ten, in the dtype computed in
+        return xp.full_like(input, float("nan"))
     scale = 10.0 ** abs(decimals)
     rounded = xp.rint(input * scale) / scale if decimals > 0 else xp.rint(input / scale) * scale
     # Past the largest number there is nothing after the point to round.

@@ -162,6 +162,22 @@ def may_overlap(size: Shape, stride: Shape) -> bool:
     return False
 
 
+def overlaps(size: Shape, stride: Shape) -> bool:
+    """Whether two positions of a strided view do share an element; no size is 0.
+
+    Positions are counted one by one unless a stride of 0, or few places for many positions, tell.
+    """
+    dims = [(n, abs(s)) for n, s in zip(size, stride, strict=True) if n != 1]
+    if any(s == 0 for _, s in dims):
+        return True
+    if math.prod(n for n, _ in dims) > 1 + sum((n - 1) * s for n, s in dims):
+        return True
+    places = np.zeros((), np.int64)
+    for n, s in dims:
+        places = np.add.outer(places, np.arange(n) * s)
+    return int(np.unique(places).size) < places.size
+
+
 def infer_size(op: str, shape: Sequence[int], numel: int) -> Shape:
     """`shape` with its one -1 replaced so that it holds `numel` elements.
 

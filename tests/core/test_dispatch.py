@@ -403,3 +403,112 @@ def test_from_numpy_refuses_strides_between_elements():
     odd = np.zeros(4, [("a", "u1"), ("b", "<f4")])["b"]
     with pytest.raises(cb.ShapeError, match="strides must be multiples of the item size 4"):
         cb.from_numpy(odd)
+
+
+# -- attributes ------------------------------------------------------------------------------------------------------
+
+F = cb.nn.functional
+
+
+@pytest.mark.parametrize(
+    "right, wrong",
+    [
+        (lambda x: cb.sum(x, 1), lambda x: cb.sum(x, 1.0)),
+        (lambda x: cb.sum(x, dim=1), lambda x: cb.sum(x, dim=1.0)),
+        (lambda x: cb.sum(x, dim=1, keepdim=True), lambda x: cb.sum(x, dim=1.0, keepdim=True)),
+        (lambda x: cb.softmax(x, 0), lambda x: cb.softmax(x, 0.0)),
+        (lambda x: cb.topk(x, 1), lambda x: cb.topk(x, 1.0)),
+        (lambda x: x.transpose(0, 1), lambda x: x.transpose(0.0, 1)),
+        (lambda x: x.unsqueeze(1), lambda x: x.unsqueeze(1.0)),
+        (lambda x: x.view(3, 2), lambda x: x.view(3.0, 2)),
+        (lambda x: cb.cat([x, x], 1), lambda x: cb.cat([x, x], 1.0)),
+        (lambda x: cb.gather(x, 1, INDEX), lambda x: cb.gather(x, 1.0, INDEX)),
+    ],
+)
+def test_remembered_int_does_not_stand_for_a_float(right, wrong):
+    x = cb.ones(2, 3)
+    right(x), right(x)
+    with pytest.raises(CallError):
+        wrong(x)
+    right(x)
+
+
+INDEX = cb.zeros(1, 1, dtype=cb.int64)
+
+WRONG = {
+    "leaky_relu: negative_slope must be a real number, got 'a' of type str": lambda x: F.leaky_relu(x, "a"),
+    "leaky_relu: negative_slope must be a real number, got None": lambda x: F.leaky_relu(x, None),
+    "leaky_relu: negative_slope must be a real number, got 1j": lambda x: F.leaky_relu(x, 1j),
+    "elu: alpha must be a real number, got 'a'": lambda x: F.elu(x, "a"),
+    "softplus: beta must be a real number, got None": lambda x: F.softplus(x, None),
+    "addcmul: value must be a number, got 'a'": lambda x: cb.addcmul(x, x, x, value="a"),
+    "clamp: min must be a tensor, got 'a'": lambda x: cb.clamp(x, "a"),
+    "softmax: dim must be an int, got '0'": lambda x: cb.softmax(x, dim="0"),
+    "round: decimals must be an int, got 1.5": lambda x: cb.round(x, decimals=1.5),
+    "sum: keepdim must be a bool, got 'a'": lambda x: cb.sum(x, 1, "a"),
+    "triu: diagonal must be an int, got 'a'": lambda x: cb.triu(x, "a"),
+}
+
+
+@pytest.mark.parametrize("size", [2, 20000])
+@pytest.mark.parametrize("message", WRONG)
+def test_attribute_of_a_wrong_type_is_refused_alike_at_any_size(message, size):
+    with pytest.raises(CallError) as caught:
+        WRONG[message](cb.ones(size, 4))
+    assert str(caught.value).startswith(message)
+
+
+# -- numbers beyond the dtype ----------------------------------------------------------------------------------------
+
+BEYOND = {
+    "addcmul": lambda x, v: cb.addcmul(x, x, x, value=v),
+    "add": lambda x, v: cb.add(x, x, alpha=v),
+    "sub": lambda x, v: cb.sub(x, x, alpha=v),
+    "rsub": lambda x, v: cb.rsub(x, x, alpha=v),
+    "index_add": lambda x, v: x.index_add(0, cb.zeros(1, dtype=cb.int64), x[:1], alpha=v),
+    "addr": lambda x, v: cb.addr(cb.ones(1, 1, dtype=x.dtype), x[:1], x[:1], alpha=v),
+    "where": lambda x, v: cb.where(x > 0, x, v),
+    "masked_fill": lambda x, v: x.masked_fill(x > 0, v),
+    "index_fill": lambda x, v: x.index_fill(0, cb.zeros(1, dtype=cb.int64), v),
+    "threshold": lambda x, v: F.threshold(x, 5, v),
+}
+
+
+@pytest.mark.parametrize("size", [3, 40000])
+@pytest.mark.parametrize("name", BEYOND)
+@pytest.mark.parametrize("dtype, value", [(cb.int8, 300), (cb.int8, -129), (cb.uint8, 256), (cb.uint8, -256)])
+def test_number_that_the_dtype_does_not_hold_is_refused_at_any_size(name, dtype, value, size):
+    with pytest.raises(cb.ArgumentError, match=f"{name}: u?int8 does not hold"):
+        BEYOND[name](cb.full((size,), 3, dtype=dtype), value)
+
+
+@pytest.mark.parametrize("size", [3, 40000])
+def test_negative_factor_of_unsigned_operands_wraps(size):
+    x = cb.full((size,), 3, dtype=cb.uint8)
+    assert (cb.addcmul(x, x, x, value=-1) == 250).all()
+    assert (cb.add(x, x, alpha=-1) == 0).all()
+
+
+@pytest.mark.parametrize("name", ["xlogy", "atan2", "true_divide", "mul", "remainder", "copysign", "hypot", "ldexp"])
+@pytest.mark.parametrize("one, other", [("float16", "int32"), ("bfloat16", "int64"), ("int32", "float16")])
+def test_floats_beside_integers_keep_their_dtype(name, one, other):
+    x, y = cb.ones(2, dtype=getattr(cb, one)), cb.ones(2, dtype=getattr(cb, other))
+    found = getattr(cb, name)(x, y)
+    assert found.dtype is (x.dtype if x.dtype.is_floating_point else y.dtype)
+    assert found.numpy().dtype == found.dtype.numpy
+
+
+def test_remembered_calls_with_whole_numbers_keep_their_rules():
+    x, i = cb.tensor([1, 2, 250], dtype=cb.uint8), cb.tensor([3, -4])
+    for _ in range(2):
+        assert (x + 1).tolist() == [2, 3, 251]
+        assert (x + 300).tolist() == [45, 46, 38]
+        assert (x - -1).tolist() == [2, 3, 251]
+        assert (x > -1).tolist() == [True, True, True]
+        assert (x == 300).tolist() == [False, False, False]
+        assert (i + True).tolist() == [4, -3]
+        assert (i**2).tolist() == [9, 16]
+        with pytest.raises(cb.ArgumentError, match="no negative powers"):
+            i**-1
+        with pytest.raises(cb.ArgumentError, match="must fit into 64 bits"):
+            i + 2**70

@@ -380,3 +380,64 @@ def test_result_that_is_a_view_of_the_bodys_memory_keeps_its_history():
     y[0].mul_(5)
     y.sum().backward()
     assert x.grad.tolist() == [5, 1, 1]
+
+
+# -- several positions of one element --------------------------------------------------------------------------------
+
+OVERLAPPING = {
+    "expand": lambda x: x[:1].expand(3, 2),
+    "detached": lambda x: x[:1].expand(3, 2).detach(),
+    "as_strided": lambda x: x.as_strided((3, 2), (1, 1)),
+    "interleaved": lambda x: x.as_strided((3, 2), (1, 2)),
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", "sim"])
+@pytest.mark.parametrize("view", OVERLAPPING)
+def test_write_to_overlapping_elements_is_refused(view, device):
+    base = cb.arange(6.0, device=device)
+    target = OVERLAPPING[view](base)
+    for write in (
+        lambda: target.add_(1),
+        lambda: target.copy_(cb.ones(3, 2, device=device)),
+        lambda: cb.add(cb.ones(3, 2, device=device), 1, out=target),
+        lambda: target.uniform_(),
+    ):
+        with pytest.raises(ShapeError, match="several positions share one element"):
+            write()
+    assert base.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_write_to_interlocked_elements_that_do_not_overlap_is_allowed():
+    x = cb.arange(8.0)
+    x.as_strided((2, 3), (3, 2)).add_(10)  # places 0 2 4 and 3 5 7
+    assert x.tolist() == [10, 1, 12, 13, 14, 15, 6, 17]
+
+
+def test_little_in_place_call_counts_its_write_and_keeps_the_rules():
+    x = cb.ones(3)
+    version = x._version
+    assert x.add_(1) is x
+    assert x._version == version + 1
+    assert x.tolist() == [2, 2, 2]
+    view = x[1:]
+    view.mul_(3)
+    assert x.tolist() == [2, 6, 6]
+    with pytest.raises(DTypeError, match="cannot be cast"):
+        cb.ones(2, dtype=cb.int64).add_(0.5)
+    with pytest.raises(ShapeError, match="keep the target's shape"):
+        cb.ones(2).add_(cb.ones(3, 2))
+    w = leaf(1, 2)
+    with pytest.raises(AutogradError, match="leaf"):
+        w.add_(1)
+    with cb.no_grad():
+        w.add_(1)
+        shown = w[:1]
+    assert w.tolist() == [2, 3]
+    with pytest.raises(AutogradError, match="leaf"):
+        shown.add_(1)
+    y = w * w
+    with cb.no_grad():
+        w.mul_(2)
+    with pytest.raises(StaleTensorError):
+        y.sum().backward()

@@ -41,8 +41,7 @@ def leaky_relu_backward(grad_output: Any, input: Any, negative_slope: float) -> 
 def elu(input: Any, alpha: float) -> Any:
     bent = np.expm1(clip(input, MINUS_INF[input.dtype], ZERO[input.dtype]))
     bent *= alpha
-    bent += clip(input, ZERO[input.dtype], INF[input.dtype])
-    return bent
+    return np.where(input < 0, bent, input)  # a sum with 0 would lose the sign of -0
 
 
 # -- gelu in float32 -------------------------------------------------------------------------------------------------

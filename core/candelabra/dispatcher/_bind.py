@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,44 @@ def named_value(value: Any) -> str:
     """A value and its type, shortened, for messages."""
     shown = repr(value)
     return f"{shown if len(shown) < 60 else shown[:57] + '...'} of type {type(value).__name__}"
+
+
+# By the word of an annotation: types that surely fit, the method of all others that do, and what messages say.
+_FITTING: dict[str, tuple[tuple[type[Any], ...], str, str]] = {
+    "int": ((int,), "__index__", "an int"),
+    "float": ((float, int), "__float__", "a real number"),
+    "bool": ((bool, int), "__bool__", "a bool"),
+    "Number": ((float, int, complex), "__float__", "a number"),
+    "str": ((str,), "", "a text"),
+    "None": ((type(None),), "", "None"),
+}
+
+
+@functools.cache
+def types_of(words: frozenset[str]) -> frozenset[type[Any]]:
+    """Types that surely fit an attribute annotated with such words."""
+    return frozenset(type for word in words for type in _FITTING[word][0])
+
+
+def check_attributes(op: Op, args: tuple[Any, ...]) -> None:
+    """Refuses attributes of other types than the signature says, so that no kernel stumbles over them.
+
+    Raises:
+        CallError: one is a text, None, or another thing that does not fit.
+    """
+    for i, words, types in op.plain_attributes:
+        value = args[i]
+        if value.__class__ not in types and not any(_fits(value, word) for word in words):
+            wanted = " or ".join(_FITTING[word][2] for word in sorted(words))
+            raise CallError(f"{op.name}: {op.params[i].name} must be {wanted}, got {named_value(value)}")
+
+
+def _fits(value: Any, word: str) -> bool:
+    types, method, _ = _FITTING[word]
+    if isinstance(value, types):
+        return True
+    # None and complex numbers have a method each that says nothing here.
+    return bool(method) and value is not None and hasattr(value, method) and not isinstance(value, complex)
 
 
 def bind(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ also fills what is looked up here.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .._config import grad_enabled
@@ -157,14 +157,21 @@ def _binary_entry(op: Op, slow: Callable[..., Any] | None = None) -> Callable[..
 def _single_entry(op: Op) -> Callable[..., Any]:
     """For ops of one tensor and attributes: calls are remembered by kind, shape and attributes as given."""
     find = op.plans.get
-    tells_types = any(p.tells_bool_from_int for p in op.params)
 
     def call(input: Any = MISSING, /, *args: Any, **kwargs: Any) -> Any:
-        key = None
+        key: Any = None
         try:
-            key = (input._kind, input._array.shape, args, tuple(kwargs.items()) if kwargs else None)
-            if tells_types:
-                key = (*key, *map(type, args), *map(type, kwargs.values()))
+            if kwargs and len(kwargs) == 1 and not args:
+                ((name, value),) = kwargs.items()
+                key = (input._kind, input._array.shape, name, value, value.__class__)
+            elif kwargs:
+                key = (input._kind, input._array.shape, args, tuple(kwargs.items()), *types_of(args, kwargs))
+            elif len(args) == 1:  # the common numbers of attributes, without a call
+                key = (input._kind, input._array.shape, args, args[0].__class__)
+            elif args:
+                key = (input._kind, input._array.shape, args, *types_of(args))
+            else:
+                key = (input._kind, input._array.shape, args)
             plan = find(key)
             if plan is not None and (result := plan((input,))) is not RETRY:
                 return result
@@ -175,6 +182,11 @@ def _single_entry(op: Op) -> Callable[..., Any]:
         return dispatch(op, args, key) if out is None else write_out(op, args, out)
 
     return call
+
+
+def types_of(args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Iterator[type[Any]]:
+    """Types of attributes, for keys: 1, 1.0 and True are equal, and do not mean the same."""
+    return map(type, (*args, *kwargs.values()) if kwargs else args)
 
 
 def _given(first: Any, rest: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -201,7 +213,12 @@ def _list_entry(op: Op) -> Callable[..., Any]:
                 shapes.append(tensor._array.shape)
                 node = node or tensor._node
             else:
-                key = (tuple(shapes), args, tuple(kwargs.items()) if kwargs else None)
+                if kwargs:
+                    key = (tuple(shapes), args, tuple(kwargs.items()), *types_of(args, kwargs))
+                elif args:
+                    key = (tuple(shapes), args, args[0].__class__, *types_of(args[1:]))
+                else:
+                    key = (tuple(shapes), args)
                 plan = find(key)
                 if plan is not None:
                     kernel, rest, result_kind = plan
@@ -245,12 +262,13 @@ def _general_entry(op: Op) -> Callable[..., Any]:
             try:
                 if pair:
                     input, other = args[:2]
-                    key = (input._kind, input._array.shape, other._kind, other._array.shape, args[2:])
+                    rest = args[2:]
+                    key = (input._kind, input._array.shape, other._kind, other._array.shape, rest, *types_of(rest))
                 elif scattered:
                     parts = []
                     for i, value in enumerate(args):
                         if i not in scattered or value is None:
-                            parts.append(value)
+                            parts += (value, value.__class__)
                         elif value.__class__ is float or value.__class__ is int:
                             parts.append(repr(value))
                         else:
@@ -258,7 +276,8 @@ def _general_entry(op: Op) -> Callable[..., Any]:
                             parts.append(value._array.shape)
                     key = tuple(parts)
                 else:
-                    parts = [args[leading:]]
+                    rest = args[leading:]
+                    parts = [rest, *types_of(rest)] if rest else [rest]
                     for value in args[:leading]:
                         if value is None:
                             parts.append(None)
@@ -288,7 +307,14 @@ def _view_entry(op: Op) -> Callable[..., Any]:
     def call(input: Any = MISSING, /, *args: Any, **kwargs: Any) -> Any:
         try:
             kind = input._kind
-            key = (kind, input._array.shape, args, tuple(kwargs.items()) if kwargs else None)
+            if kwargs:
+                key = (kind, input._array.shape, args, tuple(kwargs.items()), *types_of(args, kwargs))
+            elif len(args) == 2:  # the common numbers of attributes, without a call
+                key = (kind, input._array.shape, args, args[0].__class__, args[1].__class__)
+            elif len(args) == 1:
+                key = (kind, input._array.shape, args, args[0].__class__)
+            else:
+                key = (kind, input._array.shape, args, *types_of(args))
             plan = find(key)
         except (AttributeError, TypeError):
             plan = key = None

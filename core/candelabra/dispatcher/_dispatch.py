@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._config import grad_enabled
-from .._dtype import dtype, from_numpy_dtype
+from .._dtype import bfloat16, dtype, float16, float32, from_numpy_dtype
 from .._errors import (
+    ArgumentError,
     BackendError,
     CallError,
     CandelabraError,
@@ -22,7 +23,7 @@ from .._errors import (
 )
 from ..tensor._tensor import Tensor, make_tensor, make_view
 from . import _fallback
-from ._bind import is_scalar, named_value
+from ._bind import check_attributes, is_scalar, named_value
 from ._kind import Kind, canonical_device, kind_of
 from ._memory import guarded, recover
 from ._plans import add_plan, holds_tensor, remember, wrap_results
@@ -45,6 +46,8 @@ def dispatch(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
         args = tuple([a.item() if isinstance(a, np.generic) else a for a in args])
     public = args
     args = normalize(op, args)
+    if op.plain_attributes:
+        check_attributes(op, public)
     args, tensors = check_operands(op, args)
     kind = tensors[0]._kind
     if any(t._kind.device is not kind.device for t in tensors):
@@ -183,7 +186,11 @@ def cast_operands(op: Op, args: tuple[Any, ...], compute: dtype) -> tuple[Any, .
 
 
 def _scalar(op: Op, value: Any, compute: dtype) -> Any:
-    """A Python number of `compute`'s category; integers wrap as the cast of a tensor would."""
+    """A Python number of `compute`'s category; integers wrap as the cast of a tensor would.
+
+    Raises:
+        ArgumentError: an integer that no dtype holds.
+    """
     category = compute.category
     if category == 2:
         if isinstance(value, float):
@@ -191,6 +198,8 @@ def _scalar(op: Op, value: Any, compute: dtype) -> Any:
         return value.to_real() if hasattr(value, "to_real") else float(value)  # sizes of a trace stay what they are
     if category == 1:
         number = int(value)
+        if not -(1 << 63) <= number < 1 << 64:
+            raise ArgumentError(f"{op.name}: a number beside integers must fit into 64 bits, got {value!r}")
         bits = compute.itemsize * 8
         if compute.is_signed:
             return (number + (1 << (bits - 1))) % (1 << bits) - (1 << (bits - 1))
@@ -286,6 +295,25 @@ def _call_body(op: Op, public: tuple[Any, ...]) -> Any:
         raise wrong_arguments(op, public, error) from error
 
 
+def _call_wide(op: Op, public: tuple[Any, ...], args: tuple[Any, ...]) -> Any:
+    """The body as a kernel of it would compute: a map's operands in its dtype, 16-bit floats in float32, rounded once."""
+    if not op.is_pointwise:
+        return _call_body(op, public)
+    compute, results = op.infer_dtypes(args)
+    wide = float32 if compute is float16 or compute is bfloat16 else compute
+    casts = {
+        op.public_index[i]: args[i].to(wide)
+        for i in op.promoted
+        if isinstance(args[i], Tensor) and args[i]._kind.dtype is not wide
+    }
+    if not casts:
+        return _call_body(op, public)
+    out = _call_body(op, tuple([casts.get(place, value) for place, value in enumerate(public)]))
+    if isinstance(out, tuple):
+        return tuple([part.to(result) for part, result in zip(out, results, strict=True)])
+    return out.to(results)
+
+
 def run_body(op: Op, backend: Any, *args: Any) -> Any:
     """The op by its definition, on handles: what a kernel does that computes only some calls itself."""
     from ..op._declare import public_arguments
@@ -302,7 +330,8 @@ def run_body(op: Op, backend: Any, *args: Any) -> Any:
         _fallback.tell(op.name, backend.name, "body")
     token = grad_enabled.set(False)
     try:
-        out = _call_body(op, public_arguments(op, [tensor(a) for a in args]))
+        tensors = tuple([tensor(a) for a in args])
+        out = _call_wide(op, public_arguments(op, tensors), tensors)
     finally:
         grad_enabled.reset(token)
     return tuple([part._array for part in out]) if isinstance(out, tuple) else out._array
@@ -314,10 +343,10 @@ def _run_body(op: Op, public: tuple[Any, ...], args: tuple[Any, ...], kind: Kind
         _fallback.tell(op.name, kind.backend.name, "body")
     assert op.body is not None
     if op.differentiable and not (recording and op.vjps):
-        return _call_body(op, public)
+        return _call_wide(op, public, args)
     token = grad_enabled.set(False)
     try:
-        out = _call_body(op, public)
+        out = _call_wide(op, public, args)
     finally:
         grad_enabled.reset(token)
     if not recording:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._config import grad_enabled
-from .._dtype import dtype
+from .._dtype import dtype, iinfo
 from ..tensor._tensor import Tensor, make_tensor, new
 from . import _fallback
 from ._kind import Kind
@@ -117,6 +117,21 @@ def _remember_kernel(
             op.table[kind] = entry
     elif type(public[1]) is float or (type(public[1]) is int and compute.category == 2):
         op.table[(kind, type(public[1]))] = entry
+    elif type(public[1]) is int and compute.category == 1 and compute is kind.dtype:
+        most = iinfo(compute).max
+        if 0 <= public[1] <= most:
+            op.table[(kind, int)] = (_for_numbers_to(most, kernel), entry[1])
+
+
+def _for_numbers_to(most: int, kernel: Any) -> Any:
+    """A kernel of integers and a number, for numbers that rules treat alike: negative ones may be refused, large ones wrap."""
+
+    def call(input: Any, number: int) -> Any:
+        if 0 <= number <= most:
+            return kernel(input, number)
+        raise OverflowError("the full path decides")
+
+    return call
 
 
 def make_plan(
@@ -252,6 +267,7 @@ def forget() -> None:
         op.table.clear()
         op.plans.clear()
         op.kernels.clear()
+        op.written_from.clear()
 
 
 _fallback.on_change(forget)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .._config import grad_enabled
 from .._dtype import can_cast
 from .._errors import AutogradError, CallError, DeviceError, DTypeError, ShapeError
+from .._shape import may_overlap, overlaps
 from ..tensor._storage import Storage
 from ..tensor._tensor import Tensor
 from . import _fallback
@@ -54,6 +55,7 @@ def store_out(op: Op, result: Any, out: Any) -> Any:
             raise DTypeError(
                 f"{op.name}: result cannot be cast to out, got {value.dtype.name} for out of {target.dtype.name}"
             )
+        check_apart(op.name, target)
         if target._array.shape != value._array.shape and target.numel():
             raise ShapeError(
                 f"{op.name}: out must have the result's shape, got {tuple(target.shape)} for {tuple(value.shape)}; "
@@ -102,6 +104,8 @@ def inplace(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         ShapeError: the result is larger than the target, or the target's elements overlap.
         DTypeError: the result cannot be cast to the target's dtype.
     """
+    if _is_little(op, args, kwargs):
+        return _inplace_little(op, args, kwargs)
     args = bind(op, args, kwargs)
     target = args[0]
     check_writable(op.name + "_", target)
@@ -135,6 +139,54 @@ def inplace(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     return target
 
 
+def _is_little(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether nothing is to be recorded, and no kernel would write over the target itself."""
+    target = args[0]
+    if not isinstance(target, Tensor) or op.is_view or op.has_lists or "out" in kwargs:
+        return False
+    kind = target._kind
+    least = op.written_from.get(kind)
+    if least is None:
+        into = None if kind.is_meta else _into(find_kernel(op, kind.backend, kind.dtype))
+        least = op.written_from[kind] = math.inf if into is None else getattr(into, "least", 0)
+    if math.prod(target._array.shape) >= least:
+        return False
+    if not grad_enabled.get():
+        return True
+    if target._base is not None and target._base._node is not None:
+        return False
+    # A loop, which is faster than a generator on the path of tiny tensors.
+    for value in (*args, *kwargs.values()) if kwargs else args:  # noqa: SIM110
+        if getattr(value, "_node", None) is not None:
+            return False
+    return True
+
+
+def _into(kernel: Any) -> Any:
+    """What a kernel offers for writing over its first operand, or None."""
+    return getattr(getattr(kernel, "func", kernel), "into", None)
+
+
+def _inplace_little(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    """As `inplace`, where nothing is recorded: the op by its short path, and a write."""
+    target = args[0]
+    storage = target._storage
+    if storage is not None and storage._handle is not target._array:
+        check_apart(op.name + "_", target)
+    result = op.call(*args, **kwargs)
+    if (
+        result._storage is not None  # it may show the target's memory
+        or result._kind is not target._kind
+        or result._array.shape != target._array.shape
+    ):
+        _check_inplace_result(op, target, result)
+        write(target, result)
+        return target
+    target._kind.backend.write(target._array, result._array)
+    mark_written(target)
+    return target
+
+
 def _write_by_kernel(op: Op, args: tuple[Any, ...], recording: bool) -> bool:
     """Lets the kernel write over the target itself where it offers to (`kernel.into`), so that nothing is copied.
 
@@ -144,7 +196,7 @@ def _write_by_kernel(op: Op, args: tuple[Any, ...], recording: bool) -> bool:
     target = args[0]
     kind = target._kind
     kernel = None if kind.is_meta else find_kernel(op, kind.backend, kind.dtype)
-    into = getattr(getattr(kernel, "func", kernel), "into", None)
+    into = _into(kernel)
     if into is None or (recording and (op.reads_first or any(-1 in reads for _, reads in op.rules.values()))):
         return False
     if math.prod(target._array.shape) < getattr(into, "least", 0):
@@ -184,13 +236,20 @@ def check_writable(what: str, target: Any) -> None:
                 f"{what}: a leaf that requires a gradient cannot be changed in place, got shape {tuple(target.shape)}; "
                 "use candelabra.no_grad() or an op without the underscore"
             )
-    if target._storage is not None and not target._kind.is_meta:
-        strides = target._kind.backend.strides(target._array)
-        if any(st == 0 and s > 1 for s, st in zip(target._array.shape, strides, strict=True)):
-            raise ShapeError(
-                f"{what}: several positions share one element, got shape {tuple(target.shape)} with strides {strides}; "
-                "clone the tensor first"
-            )
+    check_apart(what, target)
+
+
+def check_apart(what: str, target: Tensor) -> None:
+    """Refuses a target in which several positions share one element."""
+    storage = target._storage
+    if storage is None or storage._handle is target._array or target._kind.is_meta:
+        return
+    shape, strides = tuple(target._array.shape), target._kind.backend.strides(target._array)
+    if 0 not in shape and may_overlap(shape, strides) and overlaps(shape, strides):
+        raise ShapeError(
+            f"{what}: several positions share one element, got shape {shape} with strides {strides}; "
+            "clone the tensor first"
+        )
 
 
 def _check_inplace_result(op: Op, target: Tensor, result: Any) -> None:

@@ -30,7 +30,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from .._dtype import dtype as dtype_type
 from .._errors import DTypeError
-from ..dispatcher._bind import MISSING
+from ..dispatcher._bind import MISSING, types_of
 from ..dispatcher._call import entry
 from ._registry import register
 from ._rules import NAMED, POINTWISE, DTypeRule, result_dtype
@@ -71,14 +71,18 @@ class Param:
         return any(word in self.annotation for word in ("float", "Number", "Any"))
 
     @property
-    def tells_bool_from_int(self) -> bool:
-        """True for an attribute where 0 and False, which are one key of a dict, do not mean the same."""
-        return not self.is_operand and {"int", "bool"} <= set(self.annotation.split(" | "))
+    def words(self) -> frozenset[str]:
+        """Names of the types that an attribute may have, where these are numbers, texts and None alone; else none."""
+        named = frozenset() if self.is_operand else frozenset(self.annotation.split(" | "))
+        return named if named <= _PLAIN else frozenset()
 
     @property
     def takes_scalar(self) -> bool:
         """True when a Python number may stand for a tensor."""
         return "Number" in self.annotation
+
+
+_PLAIN = frozenset(["int", "float", "bool", "str", "None", "Number"])
 
 
 class Op:
@@ -114,6 +118,9 @@ class Op:
         self.operands = tuple(i for i, p in enumerate(self.kernel_params) if p.is_operand)
         # One or two operands before all attributes: the dispatcher and the recorder have short ways for these.
         self.leading = {(0,): 1, (0, 1): 2}.get(self.operands, 0)
+        self.plain_attributes = tuple(
+            (i, words, types_of(words)) for i, p in enumerate(self.params) if (words := p.words)
+        )
         self.operand_params = tuple(self.kernel_params[i] for i in self.operands)
         self.has_lists = any(p.is_list for p in self.kernel_params)
         if self.has_lists:
@@ -152,6 +159,7 @@ class Op:
         self.table: dict[Any, Any] = {}
         self.plans: dict[Any, Any] = {}
         self.kernels: dict[Any, Any] = {}
+        self.written_from: dict[Any, float] = {}
         self.call = entry(self)
 
     def __repr__(self) -> str:

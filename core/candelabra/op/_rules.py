@@ -13,8 +13,8 @@ from typing import Any
 
 from .. import _dtype
 from .._config import get_default_dtype
-from .._dtype import dtype, promote_types
-from .._errors import DTypeError
+from .._dtype import dtype, iinfo, promote_types
+from .._errors import ArgumentError, DTypeError
 from .._shape import Shape, broadcast_shapes, reduced_shape
 
 DTypeRule = Callable[[str, dtype, Sequence[Any]], tuple[dtype, Any]]
@@ -71,6 +71,24 @@ def refuse_storage_only(op: str, found: dtype) -> None:
     """Raises DTypeError for float8 and quantized dtypes: they are cast and copied, never computed in."""
     if found.is_storage_only:
         raise DTypeError(f"{op}: does not compute in this dtype, got {found.name}; convert with .to(dtype) first")
+
+
+def check_range(op: str, argument: str, value: Any, found: dtype) -> None:
+    """Refuses a whole number that an integer dtype does not hold; in an unsigned one, small negative numbers wrap.
+
+    For numbers that are stored or multiplied by; those beside an operator wrap as a tensor of them would.
+    """
+    if found.category == 1 and isinstance(value, int):
+        info = iinfo(found)
+        if not (info.min or -info.max) <= value <= info.max:
+            raise ArgumentError(f"{op}: {found.name} does not hold {argument}, got {argument}={value!r}")
+
+
+def choosing(op: str, found: dtype, args: Sequence[Any]) -> tuple[dtype, Any]:
+    """As `promoted`, for ops that store numbers among the operands: the dtype must hold them."""
+    for value in args:
+        check_range(op, "value", value, found)
+    return promoted(op, found, args)
 
 
 def kept(op: str, found: dtype, args: Sequence[Any]) -> tuple[dtype, Any]:

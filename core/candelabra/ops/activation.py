@@ -611,8 +611,13 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return input - input.clamp(-lambd, lambd)
 
 
+def _threshold_dtype(name: str, found: _dtype.dtype, args: Any) -> tuple[_dtype.dtype, Any]:
+    rules.check_range(name, "value", int(args[2]) if type(args[2]) is float and found.category == 1 else args[2], found)
+    return _ordered(name, found, args)
+
+
 @op(
-    dtype=_ordered,
+    dtype=_threshold_dtype,
     shape=rules.same,
     method=False,
     samples=lambda: [
@@ -621,6 +626,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
         Sample(Operand((4,), values=[0.0, 1.0, 3.0, 4.0]), 2, -1),
         Sample(Operand((4,), values=[inf, -inf, nan, 0.5]), 0.5, 7.0, special=[inf, 7.0, nan, 7.0], **SPECIAL),
     ],
+    errors=lambda: [ErrorSample(ArgumentError, "does not hold", Operand((2,)), 1, 300, dtype="int8")],
     reference=lambda input, threshold, value: np.asarray(np.where(input <= threshold, value, input), dtype=input.dtype),
     tolerance="exact",
 )  # fmt: skip
@@ -637,6 +643,7 @@ def threshold(input: Tensor, threshold: Number, value: Number) -> Tensor:
 
     Raises:
         DTypeError: `input` is bool or complex.
+        ArgumentError: the integer dtype does not hold `value`.
 
     Example:
         >>> cb.nn.functional.threshold(cb.tensor([0.5, 2.0]), 1.0, 9.0)

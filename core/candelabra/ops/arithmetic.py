@@ -68,7 +68,7 @@ def real_numeric(name: str, found: _dtype.dtype, args: Any) -> tuple[_dtype.dtyp
 
 
 def check_factor(name: str, argument: str, value: Number, found: _dtype.dtype) -> None:
-    """Refuses a factor of a higher category than the operands it multiplies."""
+    """Refuses a factor of a higher category than the operands it multiplies, or beyond their integer dtype."""
     if isinstance(value, complex) and found.category < 3:
         raise DTypeError(
             f"{name}: {argument} must be real for real operands, got {argument}={value!r} for {found.name}"
@@ -77,6 +77,7 @@ def check_factor(name: str, argument: str, value: Number, found: _dtype.dtype) -
         raise DTypeError(
             f"{name}: {argument} must be an integer for integer operands, got {argument}={value!r} for {found.name}"
         )
+    rules.check_range(name, argument, value, found)
 
 
 def scaled(name: str, value: Any, alpha: Number, found: _dtype.dtype) -> Any:
@@ -109,6 +110,7 @@ def _fold_alpha(name: str) -> Callable[..., tuple[Any, ...]]:
     ],
     errors=lambda: [
         ErrorSample(DTypeError, "alpha must be an integer", Operand((2,)), 1, alpha=2.5, dtype="int64"),
+        ErrorSample(ArgumentError, "int8 does not hold alpha", Operand((2,)), 1, alpha=300, dtype="int8"),
         ErrorSample(ShapeError, "do not broadcast", Operand((2,)), Operand((3,))),
     ],
     reference=lambda input, other, alpha=1: np.add(input, other if alpha == 1 else np.multiply(other, alpha)),
@@ -127,6 +129,7 @@ def add(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1) ->
 
     Raises:
         DTypeError: `alpha` is floating for integer operands, or complex for real ones.
+        ArgumentError: the integer dtype does not hold `alpha`.
 
     Example:
         >>> cb.add(cb.tensor([1.0, 2.0]), 1, alpha=10)
@@ -173,6 +176,7 @@ def sub(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1) ->
 
     Raises:
         DTypeError: an operand is a bool tensor, or `alpha` has a higher category than the operands.
+        ArgumentError: the integer dtype does not hold `alpha`.
 
     Example:
         >>> cb.sub(cb.tensor([1.0, 2.0]), 1)
@@ -325,6 +329,15 @@ def _addcmul_dtype(name: str, found: _dtype.dtype, args: Any) -> tuple[_dtype.dt
     return rules.numeric(name, found, args)
 
 
+def _wrapped_value(input: Any, tensor1: Any, tensor2: Any, value: Number) -> tuple[Any, ...]:
+    """A negative `value` for unsigned operands as what it wraps to, which kernels take as it is."""
+    if type(value) is int and value < 0:
+        found = result_dtype([input, tensor1, tensor2])
+        if found.category == 1 and not found.is_signed and value > -(1 << (8 * found.itemsize)):
+            value += 1 << (8 * found.itemsize)
+    return input, tensor1, tensor2, value
+
+
 def _addc_samples(nonzero: float = 0.0) -> list[Sample]:
     shapes: list[tuple[Any, Any, Any]] = [
         ((2, 3), (2, 3), (2, 3)), ((2, 3), (3,), (2, 1)), ((3,), (2, 1), ()), ((), (), ()), ((0, 3), (1, 3), (3,)),
@@ -337,6 +350,7 @@ def _addc_samples(nonzero: float = 0.0) -> list[Sample]:
 @op(
     dtype=_addcmul_dtype,
     shape=rules.broadcast,
+    front=_wrapped_value,
     samples=_addc_samples,
     errors=lambda: [
         ErrorSample(
@@ -347,7 +361,16 @@ def _addc_samples(nonzero: float = 0.0) -> list[Sample]:
             Operand((2,)),
             value=0.5,
             dtype="int64",
-        )
+        ),
+        ErrorSample(
+            ArgumentError,
+            "int8 does not hold value",
+            Operand((2,)),
+            Operand((2,)),
+            Operand((2,)),
+            value=300,
+            dtype="int8",
+        ),
     ],
     reference=lambda input, tensor1, tensor2, value=1: input + value * tensor1 * tensor2,
 )
@@ -364,6 +387,7 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
 
     Raises:
         DTypeError: bool operands, or `value` has a higher category than the operands.
+        ArgumentError: the integer dtype does not hold `value`.
 
     Example:
         >>> cb.addcmul(cb.tensor([1.0]), cb.tensor([2.0]), cb.tensor([3.0]), value=0.5)

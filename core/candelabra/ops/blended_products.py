@@ -11,7 +11,7 @@ import numpy as np
 from .._dtype import promote_types
 from .._errors import DTypeError, ShapeError
 from .._shape import Shape, broadcast_shapes
-from ..op import Number, op
+from ..op import Number, op, rules
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample
 from .linalg import bmm, bmm_shape, mm, mv, outer
@@ -30,6 +30,8 @@ def _blend(name: str, input: Tensor, product: Tensor, beta: Number, alpha: Numbe
     whole = promote_types(input.dtype, product.dtype)
     if whole.category < 2 and not all(isinstance(factor, int) for factor in (beta, alpha)):
         raise DTypeError(f"{name}: factors must be integers for integer operands, got beta={beta!r}, alpha={alpha!r}")
+    for argument, factor in (("beta", beta), ("alpha", alpha)):
+        rules.check_range(name, argument, factor, whole)
     shape = tuple(product.shape)
     if broadcast_shapes(name, tuple(input.shape), shape) != shape:
         raise ShapeError(f"{name}: input must broadcast to the product, got {tuple(input.shape)} for {shape}")

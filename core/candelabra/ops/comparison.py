@@ -690,7 +690,7 @@ def _front_where(condition: Tensor, input: Any, other: Any) -> tuple[Any, ...]:
 
 @op(
     name="where",
-    dtype=rules.promoted,
+    dtype=rules.choosing,
     shape=rules.broadcast,
     front=_front_where,
     fixed={"condition": (_dtype.bool_,)},
@@ -722,6 +722,7 @@ def _front_where(condition: Tensor, input: Any, other: Any) -> tuple[Any, ...]:
     errors=lambda: [
         ErrorSample(DTypeError, "condition must be one of bool", Operand((2,)), 1.0, 0.0),
         ErrorSample(ShapeError, "do not broadcast", Operand((2,), dtype="bool"), Operand((3,)), 0.0),
+        ErrorSample(ArgumentError, "does not hold", Operand((2,), dtype="bool"), Operand((2,), dtype="int8"), 300),
     ],
     reference=np.where,
     tolerance="exact",
@@ -739,6 +740,7 @@ def choose(condition: Tensor, input: Tensor | Number, other: Tensor | Number) ->
 
     Raises:
         DTypeError: `condition` is not bool.
+        ArgumentError: the dtype does not hold a number.
 
     Example:
         >>> cb.where(cb.tensor([True, False]), cb.tensor([1.0, 2.0]), 0.0)
@@ -769,6 +771,7 @@ def where(condition: Tensor, input: Any = MISSING, other: Any = MISSING, *, out:
     Raises:
         CallError: one of `input` and `other` is missing, or `condition` is no tensor.
         DTypeError: `condition` is not bool.
+        ArgumentError: the dtype does not hold a number.
 
     Example:
         >>> cb.where(cb.tensor([True, False]), cb.tensor([1.0, 2.0]), 0.0)

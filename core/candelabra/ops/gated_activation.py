@@ -13,7 +13,7 @@ from .._shape import Shape, normalize_dim
 from ..op import op, rules
 from ..tensor._tensor import Tensor
 from ..testing.samples import ErrorSample, Operand, Sample, unary
-from .activation import SPECIAL, relu, smooth_samples, softplus
+from .activation import SPECIAL, smooth_samples, softplus
 from .arithmetic import abs, conjugate
 from .comparison import where
 from .exponential import erfc, exp, expm1, in_double
@@ -46,7 +46,9 @@ def _elu_reference(input: Any, alpha: float = 1.0) -> Any:
     shape=rules.same,
     method=False,
     samples=lambda: [
-        *smooth_samples(special=[(inf, inf), (-inf, -1.0), (nan, nan), (0.0, 0.0), (3.0, 3.0)], alpha=2.0),
+        *smooth_samples(
+            special=[(inf, inf), (-inf, -1.0), (nan, nan), (0.0, 0.0), (-0.0, -0.0), (3.0, 3.0)], alpha=2.0
+        ),
         Sample(Operand((5,), -2, 2, nonzero=0.05), -0.5),
     ],
     reference=in_double(_elu_reference),
@@ -70,7 +72,7 @@ def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
         >>> cb.nn.functional.elu(cb.tensor([-1.0, 2.0]))
         tensor([-0.6321,  2.0000])
     """
-    return relu(input) + expm1(input.clamp(max=0)) * alpha
+    return where(input < 0, expm1(input.clamp(max=0)) * alpha, input)
 
 
 elu.vjp(input=lambda grad, input, alpha: grad * where(input > 0, 1.0, exp(input.clamp(max=0)) * alpha))
@@ -83,7 +85,7 @@ def _front_celu(input: Tensor, alpha: float) -> tuple[Any, ...]:
 
 
 def _celu_reference(input: Any, alpha: float = 1.0) -> Any:
-    return np.maximum(input, 0) + np.minimum(0, alpha * np.expm1(np.minimum(input, 0) / alpha))
+    return np.where(input > 0, input, alpha * np.expm1(np.minimum(input, 0) / alpha))
 
 
 @op(
@@ -91,7 +93,9 @@ def _celu_reference(input: Any, alpha: float = 1.0) -> Any:
     shape=rules.same,
     method=False,
     front=_front_celu,
-    samples=lambda: smooth_samples(special=[(inf, inf), (-inf, -1.0), (nan, nan), (0.0, 0.0), (3.0, 3.0)], alpha=2.0),
+    samples=lambda: smooth_samples(
+        special=[(inf, inf), (-inf, -1.0), (nan, nan), (0.0, 0.0), (-0.0, -0.0), (3.0, 3.0)], alpha=2.0
+    ),
     errors=lambda: [ErrorSample(ArgumentError, "alpha must not be 0", Operand((2,)), 0.0)],
     reference=in_double(_celu_reference),
 )
@@ -115,7 +119,7 @@ def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
         >>> cb.celu(cb.tensor([-1.0, 2.0]), 0.5)
         tensor([-0.4323,  2.0000])
     """
-    return relu(input) + expm1(input.clamp(max=0) / alpha) * alpha
+    return where(input < 0, expm1(input.clamp(max=0) / alpha) * alpha, input)
 
 
 # Fixed point of mean 0 and variance 1: Klambauer et al. (2017), appendix A.
@@ -127,7 +131,7 @@ SELU_SCALE = 1.0507009873554804934193349852946
     dtype=rules.floating_only,
     shape=rules.same,
     method=False,
-    samples=lambda: smooth_samples(special=[(inf, inf), (nan, nan), (0.0, 0.0)]),
+    samples=lambda: smooth_samples(special=[(inf, inf), (nan, nan), (0.0, 0.0), (-0.0, -0.0)]),
     reference=in_double(lambda input: SELU_SCALE * _elu_reference(input, SELU_ALPHA)),
 )
 def selu(input: Tensor) -> Tensor:
@@ -180,7 +184,7 @@ def _gelu_reference(input: Any, approximate: str = "none") -> Any:
     method=False,
     front=_front_gelu,
     samples=lambda: [
-        *unary(-3, 3, special=[(inf, inf), (-inf, 0.0), (nan, nan), (0.0, 0.0)]),
+        *unary(-3, 3, special=[(inf, inf), (-inf, 0.0), (nan, nan), (0.0, 0.0), (-0.0, -0.0)]),
         *[Sample(Operand(s, -3, 3), approximate="tanh") for s in [(), (5,), (0,), (2, 3), (67,)]],
         Sample(Operand((3,), values=[inf, nan, -0.0]), approximate="tanh", special=[inf, nan, -0.0], **SPECIAL),
     ],
@@ -210,7 +214,7 @@ def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:
     _check_approximate(approximate)
     if approximate == "none":
         size = abs(input).clamp(max=39)  # beyond, nothing is left of the tail, which infinity would make nan
-        return input.clamp(min=0) - size * (erfc(size * math.sqrt(0.5)) * 0.5)
+        return where(input < 0, 0.0, input) - size * (erfc(size * math.sqrt(0.5)) * 0.5)
     # (1 + tanh(u)) / 2 is sigmoid(2 u), which keeps its digits where tanh is near -1.
     return input * sigmoid(input * (input * input * TANH_CUBIC + TANH_LINEAR))
 

@@ -37,6 +37,7 @@ def into_input(*positions: int) -> Any:
                 )
             if given is None and not isinstance(args[i], list) and rules_category(args[i]) > max(own.category, 1):
                 raise DTypeError(f"{op_name}: value must be castable to input, got {args[i]!r} into {own.name}")
+            rules.check_range(op_name, "value", args[i], own)
         return own, own
 
     return rule

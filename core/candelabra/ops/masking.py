@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._dtype import bool_, dtype, int64, uint8
-from .._errors import ShapeError
+from .._errors import ArgumentError, ShapeError
 from .._shape import Shape, broadcast_shapes
 from ..op import Number, op, rules
 from ..tensor._tensor import Tensor
@@ -201,6 +201,7 @@ def _masked_fill_shape(input: Any, mask: Any, value: Any) -> Shape:
     errors=lambda: [
         ErrorSample(ShapeError, "0-d tensor", Operand((3,)), Operand((3,), dtype="bool"), Operand((1,))),
         ErrorSample(ShapeError, "broadcast", Operand((3,)), Operand((2,), dtype="bool"), 1),
+        ErrorSample(ArgumentError, "does not hold", Operand((3,)), Operand((3,), dtype="bool"), 300, dtype="int8"),
     ],
     reference=lambda input, mask, value: np.where(mask, np.asarray(value, input.dtype), input),
     tolerance="exact",
@@ -218,6 +219,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
 
     Raises:
         ShapeError: the shapes do not broadcast.
+        ArgumentError: the dtype does not hold `value`.
 
     Example:
         >>> cb.masked_fill(cb.tensor([1.0, 2.0]), cb.tensor([True, False]), 0)

@@ -27,7 +27,9 @@ def _front_norm(input: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: Any) ->
         raise ArgumentError(f"vector_norm: ord must be a real number, got ord={ord!r}")
     if dtype is not None:
         input = input.to(check_dtype(dtype))
-    return input, float(ord), normalize_dims("vector_norm", dim, input.dim()), bool(keepdim)
+    # Orders that make cheap powers become constants of a compiled kernel; any other stays its parameter.
+    order = ord if isinstance(ord, float) and ord != 0.5 and ord % 1 != 0 else float(ord)
+    return input, order, normalize_dims("vector_norm", dim, input.dim()), bool(keepdim)
 
 
 def _norm_dtype(name: str, found: _dtype.dtype, args: Any) -> tuple[_dtype.dtype, Any]:

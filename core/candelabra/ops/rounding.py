@@ -132,19 +132,24 @@ def _round_dtype(name: str, found: _dtype.dtype, args: Any) -> tuple[_dtype.dtyp
             dtypes=("float32",),
             grad=False,
         ),
+        *[
+            Sample(Operand((2,), values=[1.5, 0.0]), decimals=d, special=[nan, nan], dtypes=("float32",), grad=False)
+            for d in (400, -400, 39)
+        ],
     ],
     errors=lambda: [
         *_REFUSED,
         ErrorSample(DTypeError, "decimals needs a floating", Operand((2,)), decimals=1, dtype="int64"),
     ],
-    reference=lambda input, decimals=0: np.round(input, decimals),
+    reference=lambda input, decimals=0: np.round(input, decimals) if abs(decimals) < 39 else input * nan,
 )
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """Each element rounded to the nearest whole number, halves to the even one.
 
     Args:
         input: any real numeric dtype, shape (*).
-        decimals: digits to keep after the point, or with a minus sign, to clear before it.
+        decimals: digits to keep after the point, or with a minus sign, to clear before it. Past 38 (308 for float64)
+            there is no such power of ten, and the result is nan.
 
     Returns:
         Shape (*), the dtype of `input`. Its gradient is 0.

@@ -47,6 +47,7 @@ def _rows_shape(name: str, input: Any, dim: int, index: Any, source: Any) -> Sha
 
 def _front_index_add(input: Tensor, dim: int, index: Any, source: Any, alpha: Number) -> tuple[Any, ...]:
     dim = normalize_dim("index_add", dim, input.dim())
+    rules.check_range("index_add", "alpha", alpha, input._kind.dtype)
     return input, dim, index, source if type(alpha) is int and alpha == 1 else source * alpha
 
 
@@ -203,6 +204,7 @@ def _fill_shape(input: Any, dim: int, index: Any, value: Any) -> Shape:
     errors=lambda: [
         ErrorSample(DimError, "got 3 for dim 0 of size 3", Operand((3,)), 0, Operand(values=[0, 3], dtype="int64"), 1),
         ErrorSample(ShapeError, "0-d tensor", Operand((3,)), 0, positions((1,), 0), Operand((1,))),
+        ErrorSample(ArgumentError, "does not hold", Operand((3,)), 0, positions((1,), 0), 300, dtype="int8"),
     ],
     reference=_index_copy_reference,
     tolerance="exact",
@@ -221,6 +223,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | Number) -
 
     Raises:
         DimError: `dim` or a position is out of range.
+        ArgumentError: the dtype does not hold `value`.
 
     Example:
         >>> cb.index_fill(cb.zeros(3), 0, cb.tensor([0, 2]), 1)

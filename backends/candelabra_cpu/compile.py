@@ -18,12 +18,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from candelabra._errors import CompileError
+from candelabra._threads import get_num_threads
 from candelabra.compiler import debug, ir
 
 from . import llvm, native, threads
 
 CHUNK_NS = 15_000
 """Work worth a thread: waking one takes about as long."""
+
+PIECES = 16
+"""Pieces for each thread that much work is cut into: each begins with caches and prefetching that know nothing of it."""
 
 _STREAM_NS, _VALUE_NS = 0.1, 0.005  # an element's way through memory, and a vectorized op on it, at 512 bits
 
@@ -33,9 +37,10 @@ _compiled: dict[str, CompiledKernel] = {}
 
 @functools.cache
 def target() -> ir.Target:
-    """This processor, as lowerings see it."""
+    """This processor, as lowerings see it. At 512 bits it has an instruction that scales by powers of two."""
+    own = frozenset([("ldexp", "f32"), ("ldexp", "f64")] if native.vector_bits() == 512 else [])
     fma = native.has_feature("fma") or platform.machine().lower() in ("aarch64", "arm64")
-    return ir.Target("llvm", rows=True, fma=fma, width_bytes=native.vector_bits() // 8)
+    return ir.Target("llvm", rows=True, natives=own, fma=fma, width_bytes=native.vector_bits() // 8)
 
 
 def compiled(kernel: ir.Kernel) -> CompiledKernel:
@@ -91,9 +96,14 @@ class CompiledKernel:
                 for each other parameter, an int for those of i64, in the order of `Kernel.params`.
             each: elements that one item does, as the length of a row; decides how many threads take part.
         """
+        if debug.watchers:
+            debug.launched("cpu", self.kernel)
         if self._numbers:
             args = self._fitted(args)
-        self._launch(self.address, count, self.grain // (each or 1) or 1, *args)
+        grain = self.grain // (each or 1) or 1
+        if count > PIECES * grain:
+            grain = max(grain, count // (PIECES * get_num_threads()))
+        self._launch(self.address, count, grain, *args)
 
     def _fitted(self, args: Sequence[Any]) -> Sequence[Any]:
         """Numbers as the types by which `launch` tells bits of a float64 from integers."""

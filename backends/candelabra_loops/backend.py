@@ -22,6 +22,7 @@ from candelabra import _dtype
 from candelabra._dtype import dtype
 from candelabra._errors import CandelabraError, ShapeError
 from candelabra._shape import Shape, basic_index_geometry, contiguous_strides, is_contiguous
+from candelabra.compiler import debug
 from candelabra.compiler.compiled import CompiledOp, Planned, Spec, no_formula
 from candelabra.compiler.ir import Kernel, Target
 from candelabra.compiler.plan import Launch as Plan
@@ -240,6 +241,8 @@ class LoopsBackend(Backend):
         self, kernel: Kernel, count: int, args: Sequence[Any], index: int, beside: Iterable[Kernel] = ()
     ) -> None:
         """Runs a kernel; `beside` are built with it if it has to be built."""
+        if debug.watchers:
+            debug.launched(self.name, kernel)
         found = self._launches.get(kernel)
         if found is None:
             found = self._ready(kernel, beside)
@@ -265,7 +268,7 @@ class LoopsBackend(Backend):
 
 def can_compile(op: str) -> bool:
     """Whether an op is a map or reduction, which needs no kernel of its own."""
-    from candelabra.compiler.nest import REDUCTIONS
+    from candelabra.compiler.graph import REDUCTIONS
     from candelabra.compiler.scalar import SCALAR
 
     return op in SCALAR or op in REDUCTIONS

@@ -2,6 +2,7 @@
 """What samples of ops do not say of the compiler: what is traced once, what is guarded, which loops are chosen."""
 
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -160,11 +161,36 @@ def test_a_compiled_op_without_formula_says_so():
         no_formula()
 
 
-def test_show_refuses_what_is_no_formula():
-    with pytest.raises(cb.ArgumentError, match="show: matmul must be maps and reductions"):
+def test_show_runs_what_is_no_formula_and_shows_what_was_launched():
+    x = cb.ones(200, 300)
+    first = cb.compiler.show(cb.layer_norm, x, (300,))
+    assert "-- loop nest" in first
+    assert "define" in first
+    assert cb.compiler.show(cb.layer_norm, x, (300,)) == first  # though nothing is built any more
+    both = cb.compiler.show(lambda: (x.exp(), x.exp(), x.sin()))
+    assert both.count("-- kernel exp") == 1
+    assert both.index("-- kernel exp") < both.index("-- kernel sin")
+
+
+def test_show_says_what_it_cannot_show():
+    with pytest.raises(
+        cb.ArgumentError, match="show: the call must launch a kernel of the compiler's, got none from mat"
+    ):
         cb.compiler.show(cb.matmul, cb.ones(2, 2), cb.ones(2, 2))
-    with pytest.raises(cb.ArgumentError, match="show: function must be an op"):
-        cb.compiler.show(len, cb.ones(2))
+    with pytest.raises(cb.ArgumentError, match="show: function must be callable"):
+        cb.compiler.show("relu", cb.ones(2))
+
+
+def test_launches_of_other_threads_are_not_shown():
+    x, done = cb.ones(1 << 20), []
+
+    def other():
+        thread = threading.Thread(target=lambda: done.append(x.exp()))
+        thread.start()
+        thread.join()
+        return x.sin()
+
+    assert "-- kernel exp" not in cb.compiler.show(other)
 
 
 def test_numbers_have_the_dtype_of_the_arrays_whatever_their_value():
@@ -173,3 +199,89 @@ def test_numbers_have_the_dtype_of_the_arrays_whatever_their_value():
     for number in (300, 0):  # the op's rule would compare the first as int64, and cast the array before
         graph = formula.call(bytes_, (None, number)).trace.graph
         assert [n.dtype.name for n in graph.numbers] == ["uint8"]
+
+
+def test_order_of_a_norm_is_a_parameter_but_for_cheap_powers():
+    formula = Formula(ops["vector_norm"], ROWS)
+
+    def kernel(order, *shape):
+        return formula.call([*described(shape), None, None, None], (None, order, (1,), False)).launch.kernel
+
+    assert kernel(2.7, 4, 8) is kernel(3.3, 5, 9)
+    assert kernel(2.0, 4, 8) is kernel(2.0, 5, 9)
+    assert kernel(2.0, 4, 8) is not kernel(3.0, 4, 8)
+    assert len(next(iter(formula.traces.values()))) == 3
+
+
+# -- arguments that are rarely met -------------------------------------------------------------------------------------
+
+
+def sine_plan(shape, target=ROWS):
+    return Formula(ops["sin"], target).call(described(shape), (None,)).launch
+
+
+def test_sines_of_long_lines_are_computed_in_chunks_the_short_way_or_the_long():
+    launch = sine_plan((3000,))
+    text = str(launch.kernel)
+
+    assert launch.count == 3
+    assert "if " in text and "else:" in text
+    assert launch.kernel is not sine_plan((8,)).kernel
+
+
+def test_on_devices_of_many_items_each_element_takes_its_own_way():
+    text = str(sine_plan((3000,), Target("items")).kernel)
+
+    lines = [line.split()[0] for line in text.splitlines()]
+    assert "if" in lines and "for" not in lines
+
+
+@pytest.mark.parametrize("dtype", [cb.float32, cb.float64], ids=str)
+@pytest.mark.parametrize("place", [0, 1023, 1024, 4095, 5000])
+def test_one_huge_argument_among_many_is_reduced_exactly(dtype, place):
+    x = np.random.default_rng(place).normal(size=5001).astype(dtype.numpy)
+    x[place] = 1e30
+    want = np.sin(x.astype("f8"))
+    want[place] = math.sin(float(x[place]))
+    tensor = cb.from_numpy(x.copy())
+
+    got = cb.sin(tensor)
+    tensor.sin_()  # whether there is a huge one is found before it is overwritten
+
+    np.testing.assert_allclose(got.numpy(), want, rtol=0, atol=4 * np.finfo(dtype.numpy).eps)
+    np.testing.assert_array_equal(tensor.numpy(), got.numpy())
+
+
+@pytest.mark.parametrize("dtype", [cb.float32, cb.float64], ids=str)
+@pytest.mark.parametrize("name", ["fmod", "remainder", "floor_divide"])
+def test_one_huge_quotient_among_many_is_exact(name, dtype):
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=5001).astype(dtype.numpy), rng.uniform(0.1, 2, 5001).astype(dtype.numpy)
+    x[2500] = 1e30
+
+    got = getattr(cb, name)(cb.from_numpy(x), cb.from_numpy(y))
+
+    np.testing.assert_array_equal(got.numpy(), getattr(np, name)(x, y))
+
+
+# -- powers ------------------------------------------------------------------------------------------------------------
+
+
+def test_small_whole_exponents_are_built_in_and_others_are_parameters():
+    formula = Formula(ops["pow"], ROWS)
+
+    def kernel(exponent):
+        return formula.call([*described((64,)), None], (None, exponent)).launch.kernel
+
+    assert kernel(3.0) is not kernel(2.0)
+    assert kernel(2.5) is kernel(3.5)
+    assert [len(kernel(e).params) for e in (3.0, 2.5)] == [3, 4]
+    assert len(str(kernel(3.0))) < len(str(kernel(2.5))) / 4
+
+
+def test_exponents_in_turn_each_give_their_power():
+    x = np.random.default_rng(4).uniform(0.5, 1.5, 50_000).astype("f4")
+    tensor = cb.from_numpy(x)
+
+    for exponent in (3, 2.5, 2, 3.0, 0.5, -1, 2.25, 0):
+        np.testing.assert_allclose((tensor**exponent).numpy(), x.astype("f8") ** exponent, rtol=1e-6)

@@ -6,11 +6,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .._config import setting
+
+if TYPE_CHECKING:
+    from .ir import Kernel
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,10 @@ _collecting: ContextVar[list[Built] | None] = ContextVar("candelabra_kernels", d
 @functools.cache
 def topics() -> frozenset[str]:
     """What `CANDELABRA_LOG` (or `log` of the config file) names, separated by commas."""
-    return frozenset(name.strip() for name in setting("log", "").split(",") if name.strip())
+    found = frozenset(name.strip() for name in setting("log", "").split(",") if name.strip())
+    if unknown := sorted(found - {"kernels"}):
+        warnings.warn(f"CANDELABRA_LOG: topics must be of kernels, got {', '.join(unknown)}", stacklevel=2)
+    return found
 
 
 @contextlib.contextmanager
@@ -56,6 +65,29 @@ def recorded() -> Iterator[list[Built]]:
         yield found
     finally:
         _collecting.reset(token)
+
+
+watchers: list[tuple[int, list[tuple[str, Kernel]]]] = []
+"""Who wants to know what is launched: thread, and (device, kernel) of its launches so far. Empty nearly always."""
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[list[tuple[str, Kernel]]]:
+    """Collects (device, kernel) of what this thread launches meanwhile."""
+    found: list[tuple[str, Kernel]] = []
+    entry = threading.get_ident(), found
+    watchers.append(entry)
+    try:
+        yield found
+    finally:
+        watchers.remove(entry)
+
+
+def launched(device: str, kernel: Kernel) -> None:
+    """Tells the watchers of this thread; to be called where there are any."""
+    for thread, found in tuple(watchers):
+        if thread == threading.get_ident():
+            found.append((device, kernel))
 
 
 def report(

@@ -106,6 +106,15 @@ def test_the_folder_follows_the_environment(monkeypatch, tmp_path):
     assert cache.folder() == tmp_path / "candelabra" / "kernels"
 
 
+def test_a_file_in_place_of_the_folder_costs_a_warning(folder, tmp_path, monkeypatch):
+    place = tmp_path / "file"
+    place.write_text("")
+    monkeypatch.setenv("CANDELABRA_CACHE", str(place))
+    with pytest.warns(RuntimeWarning, match="it is no folder"):
+        cache.put("key", b"data")
+    assert cache.get("key") is None
+
+
 def test_an_unusable_folder_costs_one_warning(folder):
     folder.write_text("a file stands where the folder should be")
     with pytest.warns(RuntimeWarning, match=r"kernel cache: needs a folder .* got .*kernels") as seen:

@@ -500,3 +500,21 @@ def test_writes_on_meta_keep_shape_and_device():
     x = ops.ones(2, device="meta")
     assert x.zero_().is_meta
     assert x.copy_(ops.ones(2)).is_meta
+
+
+@pytest.mark.parametrize(("row", "col", "offset"), [(3, 4, 1), (4, 3, -1), (0, 3, 0), (3, 0, 0), (5, 5, 9), (5, 5, -9)])
+def test_triangles_are_those_of_numpy(row, col, offset):
+    assert np.array_equal(cb.tril_indices(row, col, offset).numpy(), np.tril_indices(row, offset, col))
+    assert np.array_equal(cb.triu_indices(row, col, offset).numpy(), np.triu_indices(row, offset, col))
+
+
+def test_triangles_without_room_say_so():
+    with pytest.raises(cb.OutOfMemoryError, match="tril_indices: no room for"):
+        cb.tril_indices(1 << 22, 1 << 22)
+
+
+def test_a_promoted_operand_that_is_expanded_takes_no_memory():
+    cb.ones(1 << 18)  # from here on large memory is counted
+    cb.cpu.reset_peak_memory_stats()
+    assert cb.ones(1, dtype=cb.int8).expand(1 << 24).sum().item() == 1 << 24
+    assert cb.cpu.max_memory_allocated() < 1 << 24

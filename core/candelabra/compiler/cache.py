@@ -132,6 +132,8 @@ def _place(key: str, create: bool = False) -> Path | None:
 def _trusted(root: str) -> str:
     """Empty where the folder is safe to take machine code from, else what is wrong with it."""
     info = os.stat(root)
+    if not stat.S_ISDIR(info.st_mode):
+        return "it is no folder"
     if not hasattr(os, "getuid"):
         return ""
     if info.st_uid not in (os.getuid(), 0):

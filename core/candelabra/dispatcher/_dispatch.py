@@ -168,7 +168,7 @@ def cast_operands(op: Op, args: tuple[Any, ...], compute: dtype) -> tuple[Any, .
         if isinstance(value, Tensor):
             if value._kind.dtype is compute:
                 continue
-            value = value.to(compute)
+            value = _cast(value, compute)
         elif type(value) is list:
             if all(v._kind.dtype is compute for v in value):
                 continue
@@ -183,6 +183,17 @@ def cast_operands(op: Op, args: tuple[Any, ...], compute: dtype) -> tuple[Any, .
         cast = cast or list(args)
         cast[i] = value
     return args if cast is None else tuple(cast)
+
+
+def _cast(value: Tensor, compute: dtype) -> Tensor:
+    """An operand in another dtype; what is expanded is so again, and takes no more memory than before."""
+    strides, shape = value.stride(), value.shape
+    if 0 not in strides or value._kind.is_meta:
+        return value.to(compute)
+    for dim, (size, stride) in enumerate(zip(shape, strides, strict=True)):
+        if stride == 0 and size > 1:
+            value = value.narrow(dim, 0, 1)
+    return value.to(compute).expand(shape)
 
 
 def _scalar(op: Op, value: Any, compute: dtype) -> Any:

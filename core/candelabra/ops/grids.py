@@ -13,7 +13,7 @@ from .. import _dtype
 from .._config import get_default_dtype
 from .._dtype import check_dtype
 from .._dtype import dtype as dtype_type
-from .._errors import ArgumentError, DTypeError, ShapeError
+from .._errors import ArgumentError, DTypeError, OutOfMemoryError, ShapeError
 from .._shape import Shape, as_shape
 from ..op import op
 from ..op._checked import checked
@@ -95,14 +95,22 @@ def eye(
     return finish("eye", result, requires_grad, out, layout)
 
 
-def _triangle(name: str, row: int, col: int, keep: Any, dtype: Any, device: Any, layout: Any) -> Tensor:
+def _triangle(name: str, row: int, col: int, stretch: Any, dtype: Any, device: Any, layout: Any) -> Tensor:
+    """Positions whose columns are, in each row, the stretch (first, end) that a function of row numbers gives."""
     as_shape(name, (row, col))
     found = _dtype.int64 if dtype is None else check_dtype(dtype)
     if found not in (_dtype.int64, _dtype.int32):
         raise DTypeError(f"{name}: dtype must be int64 or int32, got {found.name}")
-    # row-major order of the positions that stay
-    places = np.nonzero(keep(np.arange(col) - np.arange(row)[:, None]))
-    return finish(name, tensor(np.stack(places).astype(found.numpy), device=device), False, None, layout)
+    rows = np.arange(row)
+    first, end = (np.clip(v, 0, col) for v in np.broadcast_arrays(*stretch(rows), rows)[:2])
+    counts = np.maximum(end - first, 0)
+    try:
+        places = np.empty((2, int(counts.sum())), found.numpy)
+    except MemoryError as error:
+        raise OutOfMemoryError(f"{name}: no room for {int(counts.sum()):,} positions, got ({row}, {col})") from error
+    places[0] = np.repeat(rows, counts)
+    places[1] = np.arange(places.shape[1]) - np.repeat(np.cumsum(counts) - counts - first, counts)
+    return finish(name, tensor(places, device=device), False, None, layout)
 
 
 def tril_indices(
@@ -129,7 +137,7 @@ def tril_indices(
         tensor([[0, 1, 1],
                 [0, 0, 1]])
     """
-    return _triangle("tril_indices", row, col, lambda d: d <= offset, dtype, device, layout)
+    return _triangle("tril_indices", row, col, lambda rows: (0, rows + (offset + 1)), dtype, device, layout)
 
 
 def triu_indices(
@@ -156,7 +164,7 @@ def triu_indices(
         tensor([[0, 0, 1],
                 [0, 1, 1]])
     """
-    return _triangle("triu_indices", row, col, lambda d: d >= offset, dtype, device, layout)
+    return _triangle("triu_indices", row, col, lambda rows: (rows + offset, col), dtype, device, layout)
 
 
 @checked

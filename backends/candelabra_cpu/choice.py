@@ -8,14 +8,15 @@ threads wins. The numbers of elements at which they are level were measured by `
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from candelabra._config import setting
 from candelabra._errors import ArgumentError
+from candelabra.compiler.graph import REDUCTIONS
 from candelabra.op import ops
 
 CHEAP = 16384
@@ -62,21 +63,18 @@ VECTORIZED = frozenset(
 )
 """Ops that NumPy computes at the speed of memory."""
 
-REDUCTIONS = frozenset(["sum", "prod", "amax", "amin", "argmax", "argmin", "any", "all"])
-"""Ops that the compiler knows as reductions."""
-
-ENTRY = "CANDELABRA_CPU_KERNELS"
+SETTING = "cpu_kernels"
 
 
 def mode() -> str:
-    """`auto`, `numpy` or `compiled`, by the environment.
+    """`auto`, `numpy` or `compiled`, by `CANDELABRA_CPU_KERNELS` or the config file.
 
     Raises:
         ArgumentError: it is something else.
     """
-    found = os.environ.get(ENTRY, "auto")
+    found = setting(SETTING, "auto")
     if found not in ("auto", "numpy", "compiled"):
-        raise ArgumentError(f"{ENTRY}: must be auto, numpy or compiled, got {found!r}")
+        raise ArgumentError(f"CANDELABRA_CPU_KERNELS: must be auto, numpy or compiled, got {found!r}")
     return found
 
 
@@ -113,7 +111,7 @@ def choose(op: str, small: Callable[..., Any] | None, body: Callable[..., Any]) 
         body: runs the op's body on arrays, for where there is no kernel.
     """
     least = threshold(op)
-    big = (_LatePower if op == "pow" else _Late)(op, small or body)
+    big = _Late(op, small or body)
     small = small or body
     operands = ops[op].operands
     if len(ops[op].kernel_params) == 1:
@@ -192,28 +190,3 @@ class _Late:
 
         self.compiled = Compiled(*self.args)
         return self.compiled
-
-
-WHOLE_POWERS = {2: "square", 3: "cube"}
-"""Exponents that have a formula of their own, which is exact or nearly so, and many times faster than the general power."""
-
-
-class _LatePower(_Late):
-    """The same for `pow`, whose exponent may be a number."""
-
-    def __call__(self, *args: Any) -> Any:
-        return super().__call__(*args) if (whole := _whole_power(*args)) is None else whole(args[0])
-
-    def call_into(self, outs: Any, *args: Any) -> Any:
-        if (whole := _whole_power(*args)) is None:
-            return super().call_into(outs, *args)
-        return whole.call_into(outs, args[0])
-
-
-def _whole_power(input: Any, exponent: Any) -> Any:
-    name = WHOLE_POWERS.get(exponent) if type(exponent) in (int, float) else None
-    if name is None:
-        return None
-    from .compiled import fused
-
-    return fused(name)

@@ -11,6 +11,7 @@ from cupy.cuda import runtime
 from candelabra._errors import ArgumentError
 from candelabra.runtime import _module
 from candelabra.runtime._module import DeviceModule
+from candelabra.runtime._streams import as_bytes
 
 from . import graphs, nvtx
 
@@ -43,7 +44,7 @@ class Members:
     def set_memory_limit(self, limit_bytes: int, device: Any = None) -> None:
         """Most bytes that tensors may take from a device; 0 for all there are."""
         self.backend.bound(self._index(device))
-        self.backend.device(self._index(device)).pool.set_limit(int(limit_bytes))
+        self.backend.device(self._index(device)).pool.set_limit(as_bytes("set_memory_limit", limit_bytes))
 
     def set_per_process_memory_fraction(self, fraction: float, device: Any = None) -> None:
         """Most of a device's memory that tensors may take, from 0 to 1.

@@ -23,6 +23,7 @@ from candelabra._errors import ArgumentError, CallError, DeviceLostError
 from candelabra.compiler.ir import Kernel, Target
 from candelabra.dispatcher._kind import kind_of
 from candelabra.dispatcher.backend import Capabilities, DeviceProperties
+from candelabra.runtime._streams import as_bytes, device_index
 from candelabra.tensor._tensor import make_tensor
 from candelabra_loops.backend import Look, LoopsBackend
 from candelabra_loops.building import Batch
@@ -328,9 +329,10 @@ class OpenCLBackend(LoopsBackend):
         self.synchronize(index)
         self.device(index).pool.empty()
 
-    def set_memory_limit(self, limit_bytes: int, device: int = 0) -> None:
-        """Bytes a device may take; 0 for no limit but its own."""
-        self.device(device).pool.limit = int(limit_bytes)
+    def set_memory_limit(self, limit_bytes: int, device: Any = None) -> None:
+        """Bytes a device may take; 0 for no limit but its own. `device` is a number, a text, a device or the current one."""
+        index = device_index("set_memory_limit", device, self.name)
+        self.device(index).pool.limit = as_bytes("set_memory_limit", limit_bytes)
 
     # -- memory of the host --------------------------------------------------------------------------------------
 

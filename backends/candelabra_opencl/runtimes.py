@@ -292,16 +292,19 @@ def chosen() -> list[Found]:
     return _split(found, setting("opencl_split", "1"))
 
 
+KINDS = ("cpu", "gpu", "accelerator")
+"""Kinds of devices that `CANDELABRA_OPENCL` may name."""
+
+
 def matches(found: Found, name: str) -> bool:
     """Whether a device is of the platform or kind a name means."""
     import pyopencl as cl
 
     platform, _, device = name.partition("/")
-    kinds: Any = cl.device_type
-    kind = kinds.to_string(found.device.type & ~kinds.DEFAULT).lower()
+    kind: int = getattr(cl.device_type, platform.upper(), 0) if platform in KINDS else 0
     of = found.device.platform
     text = f"{of.name} {of.vendor} {of.version}".lower()
-    return (platform == kind or platform in text) and device in found.device.name.lower()
+    return (bool(found.device.type & kind) or platform in text) and device in found.device.name.lower()
 
 
 def is_simulator(found: Found) -> bool:

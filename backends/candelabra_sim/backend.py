@@ -23,6 +23,7 @@ from candelabra._shape import Shape, contiguous_strides
 from candelabra.dispatcher._kind import kind_of
 from candelabra.dispatcher.backend import Backend, Capabilities, DeviceProperties, Kernel
 from candelabra.op import Op, ops
+from candelabra.runtime._streams import as_bytes, device_index
 from candelabra.tensor._tensor import make_tensor
 from candelabra_xp import XpBackend
 
@@ -135,9 +136,10 @@ class SimBackend(Backend):
         """Pieces of work nobody has waited for, on all devices."""
         return self.scheduler.pending
 
-    def set_memory_limit(self, limit_bytes: int, device: int = 0) -> None:
-        """Bytes a device may take from the host; 0 for no limit."""
-        self.arenas[device].limit_bytes = limit_bytes
+    def set_memory_limit(self, limit_bytes: int, device: Any = None) -> None:
+        """Bytes a device may take from the host; 0 for no limit. `device` is a number, a text, a device or the current one."""
+        index = device_index("set_memory_limit", device, self.name)
+        self.arenas[index].limit_bytes = as_bytes("set_memory_limit", limit_bytes)
 
     def _alive(self, index: int) -> None:
         if index in self.faults.lost:

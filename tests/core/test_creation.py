@@ -518,3 +518,12 @@ def test_a_promoted_operand_that_is_expanded_takes_no_memory():
     cb.cpu.reset_peak_memory_stats()
     assert cb.ones(1, dtype=cb.int8).expand(1 << 24).sum().item() == 1 << 24
     assert cb.cpu.max_memory_allocated() < 1 << 24
+
+
+def test_large_integers_beside_small_ones_stay_exact():
+    values = [2**64 - 1, 2**63 + 1, 1]
+    assert cb.tensor(values, dtype=cb.uint64).tolist() == values
+    assert cb.tensor([[2**63 + 1], [1]], dtype=cb.uint64).tolist() == [[2**63 + 1], [1]]
+    with pytest.raises(cb.ArgumentError, match="values must fit int64"):
+        cb.tensor([2**63, -1 + 2])
+    assert cb.tensor([1, 2.5]).tolist() == [1.0, 2.5]

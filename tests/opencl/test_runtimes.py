@@ -181,3 +181,10 @@ def test_split_makes_several_devices_of_one(backend, name, monkeypatch):
     monkeypatch.setenv("CANDELABRA_OPENCL_SPLIT", "many")
     with pytest.raises(PluginError, match=r"needs a number of parts, got 'many'"):
         runtimes.chosen()
+
+
+@pytest.mark.parametrize(("name", "fits"), [("cpu", True), ("gpu", False), ("accelerator", False)])
+def test_a_kind_of_device_is_asked_of_the_device_itself(name, fits):
+    processors = [found for found in runtimes.runtimes().devices if runtimes.is_processor(found)]
+    assert processors
+    assert all(runtimes.matches(found, name) is fits for found in processors)

@@ -272,3 +272,17 @@ def test_errors_name_no_device_of_the_compilers():
         cb.ones(1, device="nonesuch")
     assert "trace" not in str(caught.value)
     assert "meta" in str(caught.value)
+
+
+@pytest.mark.parametrize("limit", [-1, "1GB", None, True, 1.5])
+def test_a_memory_limit_is_a_number_of_bytes(sim, limit):
+    with pytest.raises(cb.ArgumentError, match="set_memory_limit: needs a number of bytes"):
+        sim.set_memory_limit(limit)
+
+
+def test_a_memory_limit_takes_a_device_as_all_members_do(sim):
+    sim.set_memory_limit(1 << 20, "sim:1")
+    with pytest.raises(cb.OutOfMemoryError):
+        cb.zeros(1 << 20, device="sim:1")
+    sim.set_memory_limit(0, cb.device("sim:1"))
+    assert cb.zeros(1 << 20, device="sim:1").sum().item() == 0

@@ -40,6 +40,22 @@ def _device_of(what: str, device: Any, only: str | None) -> device_type:
     return found
 
 
+def device_index(what: str, device: Any, type: str) -> int:
+    """Number of the device of a backend that an argument means: a number, a text, a device, None for the current one."""
+    return _device_of(what, device, type).index or 0
+
+
+def as_bytes(what: str, size_bytes: Any) -> int:
+    """A number of bytes.
+
+    Raises:
+        ArgumentError: it is no int, or negative.
+    """
+    if isinstance(size_bytes, bool) or not isinstance(size_bytes, int) or size_bytes < 0:
+        raise ArgumentError(f"{what}: needs a number of bytes, 0 or more, got {size_bytes!r}")
+    return size_bytes
+
+
 def stream_of(what: str, stream: Any) -> Stream:
     """The argument, if it is a stream.
 
@@ -281,4 +297,4 @@ class StreamContext:
             self.stream.__exit__(*exc)
 
 
-__all__ = ["Event", "Stream", "StreamContext"]
+__all__ = ["Event", "Stream", "StreamContext", "as_bytes", "device_index"]

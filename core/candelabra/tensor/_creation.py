@@ -37,12 +37,22 @@ def _first(data: Any) -> Any:
     return data
 
 
+def _integers(data: Any, host: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Python ints as they are, where NumPy takes small and large ones together for floats."""
+    exact = np.asarray(_plain(data), dtype=object)
+    if exact.shape != host.shape or any(type(v) is not int for v in exact.flat):
+        return host
+    return exact.astype(np.uint64 if min(exact.flat) >= 0 else np.int64)
+
+
 def _host_array(what: str, data: Any, dtype: _dtype.dtype | None) -> tuple[np.ndarray[Any, Any], _dtype.dtype]:
     if isinstance(data, np.ndarray):
         host = data
     else:
         try:
             host = np.asarray(_plain(data))
+            if host.dtype.kind == "f" and type(_first(data)) is int:
+                host = _integers(data, host)
         except (ValueError, OverflowError, RecursionError) as error:
             raise ShapeError(f"{what}: data must be a number or nested sequences of one shape, got {error}") from error
         if host.size == 0 and not isinstance(data, (np.ndarray, np.generic)):

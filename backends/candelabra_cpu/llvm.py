@@ -53,6 +53,19 @@ _INTRINSICS = {
 _ATTRIBUTES = 'nounwind "prefer-vector-width"="512" "no-trapping-math"="true"'
 
 
+LONG = range(16, 65)
+"""Ops of a turn for which loops are interleaved: more keep the processor busy by themselves, and would take long to build."""
+
+INTERLEAVED = 4
+"""Vectors of turns that go on at once: a formula is one long chain, which alone would wait for each op's result."""
+
+
+def is_long(body: ir.Block) -> bool:
+    """Whether a turn is a formula of many ops, without loops of its own."""
+    plain = all(isinstance(item, (ir.Value, ir.Store, ir.Accumulate, ir.Assign)) for item in body.items)
+    return plain and sum(isinstance(item, ir.Value) for item in body.items) in LONG
+
+
 def render(kernel: ir.Kernel, half: bool = True) -> str:
     """A kernel as the text of an LLVM module.
 
@@ -233,7 +246,7 @@ class _Renderer:
                 same = TYPES[v.args[0].type] == kind
                 return a[0] if same else self._emit(f"bitcast {TYPES[v.args[0].type]} {a[0]} to {kind}")
             case "call":
-                raise self._refuse(f"the target has no function {v.data!r} of its own, got a call of type {v.type}")
+                return self._own(v, a)
         if v.op in ir.COMPARE:
             return self._compare(v.op, v.args[0].type, a)
         if ir.is_float(v.type):
@@ -254,6 +267,17 @@ class _Renderer:
         if v.op in _INTRINSICS:
             return self._call(_INTRINSICS[v.op], kind, *a)
         raise self._refuse(f"op {v.op!r} is not one of {v.type}")
+
+    def _own(self, v: ir.Value, a: list[str]) -> str:
+        """A function of the processor's own; see `compile.target`."""
+        if v.data != "ldexp":
+            raise self._refuse(f"the target has no function {v.data!r} of its own, got a call of type {v.type}")
+        kind, power = TYPES[v.type], a[1]
+        if v.type == "f64":
+            power = self._emit(f"trunc i64 {power} to i32")
+        name = f"llvm.ldexp.{v.type}.i32"
+        self.declared.add(f"declare {kind} @{name}({kind}, i32)")
+        return self._emit(f"call {kind} @{name}({kind} {a[0]}, i32 {power})")
 
     def _integer(self, v: ir.Value, a: list[str], kind: str) -> str:
         signed = ir.is_signed(v.type)
@@ -490,10 +514,12 @@ class _Renderer:
         if parallel:
             self.groups.append(self._node(""))
         self._block(body)
-        note = self._node(f'!"llvm.loop.parallel_accesses", {self.groups.pop()}') if parallel else ""
+        notes = [self._node(f'!"llvm.loop.parallel_accesses", {self.groups.pop()}')] if parallel else []
+        if parallel and is_long(body):
+            notes.append(self._node(f'!"llvm.loop.interleave.count", i32 {INTERLEAVED}'))
         self.lines[head] = f"  {counter} = phi i64 [ {start}, %{before} ], [ {following}, %{self.here} ]"
         self._do(f"{following} = add nsw i64 {counter}, {step}")
-        more = f", !llvm.loop {self._node(f'self, {note}')}" if parallel else ""
+        more = f", !llvm.loop {self._node(', '.join(['self', *notes]))}" if parallel else ""
         self._branch(self._emit(f"icmp slt i64 {following}, {stop}"), turn, done, more)
         self._label(done)
 

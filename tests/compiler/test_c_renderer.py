@@ -492,6 +492,48 @@ def test_vectors_are_neighbours_computed_each_for_itself(device, type):
     )
 
 
+@pytest.mark.parametrize("type", [*FLOATS, "u8", "u16", "u32", "u64"])
+def test_shuffle_picks_among_the_neighbours_of_two(device, type):
+    picks = [3, 2, 1, 0, 15, 8, 8, 7]
+    b = Builder("shuffled")
+    x, out = b.buffer("x", type), b.buffer("out", type, written=True)
+    with b.work(b.size("n")) as i:
+        out[i * 8] = ir.shuffle(x.vector(i * 16, 8), x.vector(i * 16 + 8, 8), picks)
+    if not device.has_groups:
+        with pytest.raises(CompileError, match="has no vectors"):
+            device.renderer.render(b.finish())
+        return
+    (launch,) = device.build(b.finish())
+    x, out = np.arange(32).astype(MEMORY[type]), np.zeros(16, MEMORY[type])
+    launch(2, x, out, 2)
+    assert out.tolist() == [*picks, *(16 + n for n in picks)]
+
+
+@pytest.mark.parametrize("type", FLOATS)
+def test_vectors_divide_each_by_each(device, type):
+    b = Builder("quotients")
+    x, y, out = b.buffer("x", type), b.buffer("y", type), b.buffer("out", type, written=True)
+    with b.work(b.size("n")) as i:
+        out[i * 4] = x.vector(i * 4, 4) / y.vector(i * 4, 4)
+    if not device.has_groups:
+        return
+    (launch,) = device.build(b.finish())
+    x, y, out = np.arange(8).astype(MEMORY[type]), np.arange(3, 11).astype(MEMORY[type]), np.zeros(8, MEMORY[type])
+    launch(2, x, y, out, 2)
+    np.testing.assert_array_equal(out, x / y)
+
+
+def test_scalar_loops_compute_the_same(device):
+    b = Builder("one_by_one")
+    x, places, out = b.buffer("x", "f32"), b.buffer("places", "i64"), b.buffer("out", "f32", written=True)
+    with b.work(b.size("n")) as i, b.loop(100, scalar=True) as j:
+        out[i * 100 + j] = x[places[j]]
+    (launch,) = device.build(b.finish())
+    x, places, out = np.arange(50, dtype="f4"), np.arange(100)[::-1] % 50, np.zeros(200, "f4")
+    launch(2, x, places, out, 2)
+    assert out.tolist() == [*x[places], *x[places]]
+
+
 def test_groups_meet_at_barriers_and_share_memory(device):
     if not device.has_groups:
         pytest.skip("a plain function has no groups")

@@ -114,7 +114,7 @@ def check(formula, inputs, n=203):
 def test_integer_ops_equal_numpy_and_wrap_around(type):
     def formula(x, y):
         unary = [~x, -x] + ([ir.fabs(x)] if ir.is_signed(type) else [])
-        return unary + [ir.x_two(op, x, y) for op in PLAIN_INTEGER]
+        return unary + [x._two(op, y) for op in PLAIN_INTEGER]
 
     check(formula, [(type, numbers(type)), (type, numbers(type, seed=1))])
 
@@ -152,7 +152,7 @@ def test_shifts_and_divisions_follow_the_sign_of_the_type(type):
 def test_float_ops_equal_numpy_to_the_bit(type):
     def formula(x, y):
         unary = [-x, ir.fabs(x), ir.floor(x), ir.ceil(x), ir.trunc(x), ir.rint(x), ir.sqrt(ir.fabs(x))]
-        return unary + [ir.x_two(op, x, y) for op in PLAIN_FLOAT]
+        return unary + [x._two(op, y) for op in PLAIN_FLOAT]
 
     check(formula, [(type, numbers(type)), (type, numbers(type, seed=1))])
 
@@ -597,6 +597,44 @@ def test_unordered_sums_use_several_vectors():
 
 
 @pytest.mark.skipif(not X86, reason="reads x86 assembly")
+@pytest.mark.skipif(not X86 or native.vector_bits() != 512, reason="an instruction of AVX-512")
+@pytest.mark.parametrize("type", FLOATS)
+def test_powers_of_two_are_scaled_by_one_instruction_that_rounds_once(type):
+    from candelabra.compiler.math._tools import scaled
+
+    kind, integer = dtype(type), "i32" if type == "f32" else "i64"
+    least, most = (-160, 130) if type == "f32" else (-1090, 1030)
+    rng = np.random.default_rng(0)
+    x, k = rng.uniform(0.7, 1.42, 2000).astype(kind), rng.integers(least, most, 2000).astype(dtype(integer))
+    b = ir.Builder("scale", cpu.target())
+    given, powers, out = b.buffer("x", type), b.buffer("k", integer), b.buffer("out", type, written=True)
+    with b.work(b.size("n")) as i:
+        out[i] = scaled(given[i], powers[i])
+    kernel, result = b.finish(), np.empty_like(x)
+
+    run(kernel, (x, k, result, x.size), x.size)
+
+    with np.errstate(all="ignore"):
+        same(result, np.ldexp(x, k))
+    assert "vscalef" in native.assembly(llvm.render(kernel))
+
+
+@pytest.mark.skipif(not X86 or native.vector_bits() != 512, reason="registers of AVX-512")
+def test_long_formulas_take_several_vectors_at_once():
+    def stores(terms):
+        b = ir.Builder("chain", cpu.target())
+        x, out = b.buffer("x", "f32"), b.buffer("out", "f32", written=True)
+        with b.work(b.size("n")) as i:
+            value = x[i]
+            for _ in range(terms):
+                value = ir.fma(value, value, 0.5)
+            out[i] = value
+        loop = max(native.assembly(llvm.render(b.finish())).split("\n.LBB"), key=lambda part: part.count("zmm"))
+        return sum("vmovup" in line and line.rstrip().endswith(")") for line in loop.splitlines())
+
+    assert stores(llvm.LONG.start + 4) >= llvm.INTERLEAVED
+
+
 def test_no_product_is_fused_with_a_sum():
     text = native.assembly(llvm.render(flat("f32", lambda x: x * 3.0 + 1.0)))
     assert "vfma" not in text

@@ -28,7 +28,20 @@ LOOPS = {"gcd", "lcm"}  # `ir.evaluate` takes none
 # Either zero may stand for both, in NumPy as well.
 TIES = {"maximum", "minimum", "fmax", "fmin", "clamp", "relu", "nextafter"}
 # These have tests of their own.
-ATTRIBUTES = {"cast", "isreal", "polygamma", "frexp", "masked_fill", "where", "clamp", "round"}
+ATTRIBUTES = {
+    "gelu",
+    "gelu_backward",
+    "softplus",
+    "mish",
+    "cast",
+    "isreal",
+    "polygamma",
+    "frexp",
+    "masked_fill",
+    "where",
+    "clamp",
+    "round",
+}
 
 
 class Plain(XpBackend):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Large calls: compiled kernels give what NumPy gives small ones, whatever was called before."""
 
+import subprocess
 import sys
 import threading
 
@@ -107,3 +108,27 @@ def test_in_place_with_an_operand_that_shows_the_same_memory():
     target, operand = cb.from_numpy(memory[1:]), cb.from_numpy(memory[:-1])
     target.add_(operand)
     assert memory[0] == 1 and (memory[1:] == 2).all()
+
+
+@pytest.mark.parametrize("name", ["elu", "selu", "celu"])
+@pytest.mark.parametrize("size", [3, 700, MANY])
+@pytest.mark.parametrize("dtype", [cb.float32, cb.float64, cb.bfloat16])
+def test_exponential_units_keep_the_sign_of_zero(name, size, dtype):
+    zeros = cb.full((size,), -0.0, dtype=dtype)
+    assert cb.signbit(getattr(F, name)(zeros)).all()
+    assert not cb.signbit(getattr(F, name)(-zeros)).any()
+
+
+@pytest.mark.parametrize("decimals", [400, -400, 309, 39])
+def test_rounding_to_powers_that_do_not_exist_gives_nan_at_any_size(decimals):
+    for size in (3, MANY):
+        assert cb.round(cb.full((size,), 1.5), decimals=decimals).isnan().all()
+
+
+def test_first_little_calls_load_no_compiler():
+    code = (
+        "import sys, candelabra as cb; x = cb.ones(3); y = (x + 1).exp().sum(); "
+        "print('llvmlite' in sys.modules, (cb.ones(2, 2) @ cb.ones(2, 2)).tolist())"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "False [[2.0, 2.0], [2.0, 2.0]]\n"

@@ -137,7 +137,7 @@ class CRenderer:
         """
         if work.group > 1:
             raise CompileError(f"renderer {self.name!r}: has no groups of work items, got a group of {work.group}")
-        hint = [] if any(_blocks(item) for item in work.body.items) else self.loop_hint([])
+        hint = [] if any(_blocks(item) for item in work.body.items) else self.loop_hints(work, [])
         return [*hint, f"for (int64_t {index} = begin; {index} < end; ++{index}) {{"], ["}"]
 
     def loop_hint(self, reductions: Sequence[str]) -> list[str]:
@@ -145,8 +145,17 @@ class CRenderer:
         sums = f" reduction(+:{', '.join(reductions)})" if reductions else ""
         return [f"#pragma omp simd{sums}"]
 
+    def loop_hints(self, loop: ir.For | Work, reductions: Sequence[str]) -> list[str]:
+        """As `loop_hint`, by what is in the loop. Default: whatever that says."""
+        return self.loop_hint(reductions)
+
+    def reduction_hints(self, loop: ir.For) -> list[str]:
+        """Lines before a loop that changes nothing but variables, as the search for the greatest element does."""
+        return []
+
     def serial_hint(self) -> list[str]:
-        """Lines before a loop that sums floats in the order of its turns, for compilers that would take another."""
+        """Lines before a loop whose turns stay in order, one after the other: of `scalar` ones, and where floats are summed,
+        for compilers that would take another."""
         return []
 
     def accumulate(self, var: str, value: str, type: str, reassoc: bool) -> str:
@@ -256,6 +265,10 @@ class CRenderer:
     def splat(self, type: str, value: str) -> str:
         """Expression of one number several times."""
         return f"({self.types[type]})({value})"
+
+    def shuffle(self, type: str, a: str, b: str, picks: Sequence[int]) -> str:
+        """Expression of neighbours picked among those of two values."""
+        raise CompileError(f"renderer {self.name!r}: has no vectors, got one of {type}")
 
     def atomic_add(self, type: str, space: str, pointer: str, index: str, value: str) -> str:
         """Statement that adds to an element other work items add to as well."""
@@ -479,6 +492,8 @@ class _Function:
                 return d.load_vector(v.type, v.data.space, self.name(v.data), *args)
             case "splat":
                 return d.splat(v.type, *args)
+            case "shuffle":
+                return d.shuffle(v.type, args[0], args[1], [int(n) for n in v.data.split(",")])
             case "get":
                 return self.name(v.data)
             case "select":
@@ -537,11 +552,13 @@ class _Function:
     def loop(self, item: ir.For) -> Iterator[str]:
         d = self.dialect
         index, start, stop, step = self.name(item.index, "j"), self(item.start), self(item.stop), self(item.step)
-        if any(_in_order(s) for s in _changes(item)):
+        if item.scalar or any(_in_order(s) for s in _changes(item)):
             yield from d.serial_hint()
         elif item.vector:
             sums = dict.fromkeys(s.var for s in _changes(item) if isinstance(s, ir.Accumulate))
-            yield from d.loop_hint([self.name(v) for v in sums])
+            yield from d.loop_hints(item, [self.name(v) for v in sums])
+        elif all(isinstance(i, (Value, ir.Assign, ir.Accumulate)) for i in item.body.items):
+            yield from d.reduction_hints(item)
         turn = f"++{index}" if item.step.op == "const" and item.step.data == 1 else f"{index} += {step}"
         yield f"for ({d.types['i64']} {index} = {start}; {index} < {stop}; {turn}) {{"
         yield from self.block(item.body, d.indent)

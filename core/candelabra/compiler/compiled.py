@@ -55,7 +55,14 @@ class CompiledOp(ABC):
         numbers = {i for i in positions if is_parameter(self.op, i)}
         self.has_numbers = bool(numbers)
         self.followed = [
-            OPERANDS if i in self.op.operands else ATTRIBUTES if i in numbers else frozenset() for i in positions
+            frozenset()
+            if self.op.name == "pow"
+            else OPERANDS
+            if i in self.op.operands
+            else ATTRIBUTES
+            if i in numbers
+            else frozenset()
+            for i in positions
         ]
 
     # -- owed by a backend -----------------------------------------------------------------------------------------
@@ -124,16 +131,14 @@ class Planned:
     """A planned call as a function of the op's kernel arguments."""
 
     __slots__ = (
+        "before",
         "call",
         "complex",
-        "first",
         "integers",
         "is_tuple",
         "owner",
-        "parts",
         "places",
         "run",
-        "run_first",
         "simple",
         "specs",
     )
@@ -148,9 +153,8 @@ class Planned:
         self.places = [i for i, a in enumerate(args) if type(a) is owner.handle_type]
         self.complex = [node.dtype.kind == "c" for node in graph.numbers]
         self.is_tuple = call.trace.is_tuple
-        self.first = launch.first
-        self.run_first = owner.runner(launch.first) if launch.first is not None else None
-        self.parts = specs_of(launch.first) if launch.first is not None else []
+        chain = launch.chain[:-1]
+        self.before = [(owner.runner(step), specs_of(step), step.integers) for step in chain]
         is_simple = not graph.numbers and len(self.specs) == 1 and not self.is_tuple and launch.first is None
         self.simple = self.specs[0] if is_simple else None
 
@@ -170,9 +174,9 @@ class Planned:
         numbers: list[Any] = []
         for value, by_parts in zip(self.call.numbers(args), self.complex, strict=True):
             numbers += [complex(value).real, complex(value).imag] if by_parts else [value]
-        if self.run_first is not None and self.first is not None:
-            partial = [fresh(spec, like) for spec in self.parts]
-            self.run_first([*arrays, *partial, *numbers, *self.first.integers], like)
+        for run, specs, integers in self.before:
+            partial = [fresh(spec, like) for spec in specs]
+            run([*arrays, *partial, *numbers, *integers], like)
             arrays += partial
         self.run([*arrays, *made, *numbers, *self.integers], like)
         return tuple(made) if self.is_tuple else made[0]

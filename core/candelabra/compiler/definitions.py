@@ -59,8 +59,32 @@ def _softmax_scaled(input: Tensor, scale: Tensor, dim: int) -> Tensor:
     return grown * (scale / grown.sum(dim, keepdim=True))
 
 
-def _cube(input: Tensor) -> Tensor:
-    return input * input * input
+def _is_own(target: Tensor, classes: Tensor) -> Tensor:
+    return target.to(_dtype.int32) == classes
+
+
+def _class_losses(
+    input: Tensor, target: Tensor, classes: Tensor, weight: Tensor | None, ignore_index: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    from ..ops.comparison import where
+
+    single = input.to(_single(input))
+    apart = single - single.amax(1, keepdim=True)
+    own, keep = _is_own(target, classes), target != ignore_index
+    losses = apart.exp().sum(1, keepdim=True).log() - where(own, apart, 0).sum(1, keepdim=True)
+    share = keep.to(single.dtype)
+    if weight is not None:
+        share = where(keep, where(own, weight.to(single.dtype), 0).sum(1, keepdim=True), 0)
+    return where(keep, losses * share, 0).to(input.dtype), share.to(input.dtype), where(keep, target, 0)
+
+
+def _class_gradient(input: Tensor, target: Tensor, classes: Tensor, scale: Tensor, ignore_index: int) -> Tensor:
+    from ..ops.comparison import where
+
+    single = input.to(_single(input))
+    grown = (single - single.amax(1, keepdim=True)).exp()
+    apart = grown / grown.sum(1, keepdim=True) - _is_own(target, classes).to(single.dtype)
+    return where(target != ignore_index, apart * scale.to(single.dtype), 0).to(input.dtype)
 
 
 def _dot_lines(input: Tensor, other: Tensor) -> Tensor:
@@ -68,10 +92,13 @@ def _dot_lines(input: Tensor, other: Tensor) -> Tensor:
 
 
 dot_lines = Op(_dot_lines, {"name": "dot_lines", "dtype": rules.promoted})
-cube = Op(_cube, {"name": "cube", "dtype": rules.numeric})
 softmax_scaled = Op(_softmax_scaled, {"name": "softmax_scaled", "dtype": rules.floating_only})
 standardize = Op(_standardize, {"name": "standardize", "dtype": _three})
 standardize_input_grad = Op(_standardize_input_grad, {"name": "standardize_input_grad", "dtype": rules.floating_only})
+
+
+class_losses = Op(_class_losses, {"name": "class_losses", "dtype": _three})
+class_gradient = Op(_class_gradient, {"name": "class_gradient", "dtype": rules.floating_only})
 
 
 def refined(*shapes: Shape) -> tuple[Shape, list[list[int]]] | None:

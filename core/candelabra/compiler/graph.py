@@ -20,6 +20,10 @@ TYPES = {
 """Type in memory by dtype; of each part for complex ones. All others are bytes."""
 
 
+REDUCTIONS = ("sum", "prod", "amax", "amin", "argmax", "argmin", "any", "all")
+"""Ops that are reductions of a graph."""
+
+
 def memory_type(dtype: np.dtype[Any]) -> str:
     """Type in memory of elements, or of their parts."""
     return TYPES.get(dtype.name, "u8")

@@ -22,7 +22,7 @@ nan are false but for `ne`. `cast`: float to integer truncates and is given only
 half to even. Float arithmetic is IEEE 754 without contraction; only sums marked `reassoc` may be reordered.
 
 Where a target has `vectors`, `f32x16` is a value of 16 neighbours: they are loaded, stored and made of one number by
-`splat`, added, multiplied and given to `fma`, each for itself, and that is all.
+`splat`, added, multiplied, divided and given to `fma`, each for itself, and `shuffle` picks among those of two.
 """
 
 from __future__ import annotations
@@ -51,9 +51,6 @@ NUMPY = {
 UNARY = frozenset(("neg", "abs", "not", "sqrt", "floor", "ceil", "trunc", "rint"))
 BINARY = frozenset(("add", "sub", "mul", "div", "idiv", "irem", "and", "or", "xor", "shl", "shr", "copysign"))
 COMPARE = frozenset(("lt", "le", "gt", "ge", "eq", "ne"))
-OTHER = frozenset(
-    ("const", "param", "index", "load", "vector", "splat", "get", "select", "fma", "cast", "bitcast", "call")
-)
 
 
 def is_float(type: str) -> bool:
@@ -248,7 +245,7 @@ def rint(x: Value) -> Value:
 
 def copysign(size: Value, sign: Any) -> Value:
     """The magnitude of one float with the sign of another."""
-    return x_two("copysign", size, sign)
+    return size._two("copysign", sign)
 
 
 def fma(x: Value, y: Any, z: Any) -> Value:
@@ -261,9 +258,9 @@ def splat(x: Value, n: int) -> Value:
     return x.b.make("splat", (x,), f"{x.type}x{n}")
 
 
-def x_two(op: str, x: Value, y: Any) -> Value:
-    """A binary op by name."""
-    return x._two(op, y)
+def shuffle(x: Value, y: Value, picks: Sequence[int]) -> Value:
+    """As many neighbours of `x` and, counted on from those, `y` as one of these has: those with the numbers `picks`."""
+    return x.b.make("shuffle", (x, y), x.type, ",".join(map(str, picks)))
 
 
 def minimum(x: Value, y: Any) -> Value:
@@ -433,7 +430,7 @@ class Local:
 @dataclass(eq=False)
 class For:
     """Turns of a block, with i64 `index` from `start` to before `stop`. `vector`: turns do not depend on each other, but
-    for `Accumulate`s with `reassoc`."""
+    for `Accumulate`s with `reassoc`. `scalar`: one after the other is faster, as where loads are all over the place."""
 
     index: Value
     start: Value
@@ -441,6 +438,7 @@ class For:
     step: Value
     body: Block
     vector: bool
+    scalar: bool = False
 
 
 @dataclass(eq=False)
@@ -650,10 +648,12 @@ class Builder:
         self.block.items.append(made)
 
     @contextlib.contextmanager
-    def loop(self, stop: Any, start: Any = 0, step: Any = 1, vector: bool = False) -> Iterator[Value]:
-        """A loop; gives its index. With `vector`, turns may run at once."""
+    def loop(
+        self, stop: Any, start: Any = 0, step: Any = 1, vector: bool = False, scalar: bool = False
+    ) -> Iterator[Value]:
+        """A loop; gives its index. With `vector`, turns may run at once; with `scalar`, they had better not."""
         index = Value(self, "index", (), "i64", "loop")
-        made = For(index, self.position(start), self.position(stop), self.position(step), Block(), vector)
+        made = For(index, self.position(start), self.position(stop), self.position(step), Block(), vector, scalar)
         with self._inside(made.body):
             yield index
         self.block.items.append(made)
@@ -761,7 +761,8 @@ def show(kernel: Kernel) -> str:
                     yield f"{indent}{item.buffer.space} {item.buffer.name}:{item.buffer.type}[{item.buffer.length}]"
                 case For():
                     head = f"{name(item.start)}..{name(item.stop)} by {name(item.step)}"
-                    yield f"{indent}for{' vector' if item.vector else ''} {name(item.index)} in {head}:"
+                    how = " vector" if item.vector else " scalar" if item.scalar else ""
+                    yield f"{indent}for{how} {name(item.index)} in {head}:"
                     yield from lines(item.body, inner)
                 case While():
                     yield f"{indent}while:"

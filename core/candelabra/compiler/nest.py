@@ -12,7 +12,9 @@ an array, so that a turn over the tile is one over neighbours.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from . import ir
-from .graph import Graph, Node, is_complex, memory_type, storage_of
+from .graph import REDUCTIONS, Graph, Node, is_complex, memory_type, storage_of
 from .ir import Buffer, Builder, Kernel, Target, Value, Var
+from .math import short_results, usual_only
 from .pair import Pair
 from .scalar import SCALAR
 
@@ -32,7 +35,8 @@ SQUARE = 32
 """Side of a tile of a `tiles` kernel: its rows, in whichever order, stay in the first-level cache."""
 
 BLOCK = 1024
-"""Elements of float32 that are summed as such before the sum is added in float64, where computing takes the time."""
+"""Elements of float32 that are summed as such before the sum is added in float64, where computing takes the time: of dear
+functions, and of what is in the cache already."""
 
 HEAVY = frozenset(
     (
@@ -53,9 +57,16 @@ HEAVY = frozenset(
         ),
         *("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
         *("lgamma", "digamma"),
+        *("gelu", "gelu_backward", "softplus", "logsigmoid", "mish"),
     )
 )
 """Maps that take longer than to move an element: worth storing, and worth narrow vectors' twice as many lanes."""
+
+RARE = frozenset(("sin", "cos", "tan", "fmod", "remainder", "floor_divide"))
+"""Maps of floats that few arguments, huge ones, take several times as long as all others."""
+
+CHUNK = 1024
+"""Elements of a `chunks` kernel that are computed the long way if one of them asks for it."""
 
 UNROLL = 4
 """Elements that a `columns` kernel adds to an accumulator at a time."""
@@ -69,24 +80,24 @@ class Arrangement:
         kept: loops over work items; `over`: loops within one.
         steps: for each array, inputs first, its stride along the fastest loop where that is fixed, "0" or "1", else "s".
         form: "rows"; "columns": the last kept loop is the fastest one, and tiled; "tiles": the last two kept loops are
-            walked in square tiles, since arrays have their neighbours along different ones; "parts": as rows, but the
-            last kept loop counts parts that the first loop within is cut into, of a size given as a parameter;
-            "groups": a place in the kept loops is a group of work items, which share the last loop within.
-        parts: whether the first loop within is cut so in `groups`, too.
+            walked in square tiles, since arrays have their neighbours along different ones; "chunks": a work item is a
+            piece of the last kept loop; "groups": a place in the kept loops is a group of work items, which share the last loop within.
+        part: which kept loop counts parts, from the last one, -1, on; 0 for none. The first loop within is cut into them, of
+            a size given as a parameter.
     """
 
     kept: int
     over: int
     steps: tuple[str, ...]
     form: str = "rows"
-    parts: bool = False
+    part: int = 0
 
 
 def kernel_of(graph: Graph, arrangement: Arrangement, target: Target) -> Kernel:
     """The kernel of a graph whose reductions, if any, run over one set of axes.
 
     Its parameters: arrays (inputs, outputs), numbers (complex ones by parts), sizes of kept loops, of loops within, the
-    size of a part for `parts`, then for each array its strides in elements along the kept loops and those within, but
+    size of a part if there are any, then for each array its strides in elements along the kept loops and those within, but
     for a fixed fastest one.
     """
     return _Nest(graph, arrangement, target).kernel
@@ -110,7 +121,7 @@ class _Nest:
         self.numbers = {id(n): self._number(n) for n in graph.numbers}
         self.kept = [b.size(f"n{i}") for i in range(arrangement.kept)]
         self.over = [b.size(f"r{i}") for i in range(arrangement.over)]
-        self.part = b.size("part") if arrangement.parts else None
+        self.part = b.size("part") if arrangement.part else None
         self.arrays = [
             _Array(buffer, node, self._strides(i))
             for i, (buffer, node) in enumerate(zip(buffers, [*graph.inputs, *graph.outputs], strict=True))
@@ -118,7 +129,13 @@ class _Nest:
         self.reads = {id(a.node): a for a in self.arrays[: len(graph.inputs)]}
         self.writes = self.arrays[len(graph.inputs) :]
         self.stages = self._stages()
-        forms = {"columns": self._by_columns, "tiles": self._by_tiles, "groups": self._by_groups}
+        self.reduced = {id(axis.root) for stage in self.stages for node in stage for axis in node.over}
+        forms = {
+            "columns": self._by_columns,
+            "tiles": self._by_tiles,
+            "groups": self._by_groups,
+            "chunks": self._by_chunks,
+        }
         forms.get(arrangement.form, self._by_rows)()
         self.kernel = b.finish()
 
@@ -208,22 +225,43 @@ class _Nest:
         b = self.b
         with b.work(self._product(self.kept)) as item:
             places = self._unravel(item, self.kept)
-            self.place = places[-1] if places else None
+            self.place = places[self.form.part] if self.form.part else None
             bases = self._base(places)
             known: dict[int, Any] = {}
             outer, inner = self._split_outputs()
             stored = self._stored(inner)
+            here = {id(a.buffer): o for a, o in zip(self.arrays, bases, strict=True)}
             for stage in self.stages:
+                self._ahead([node.args[0] for node in stage], here, known)
                 for turn in _turns(stage, b.target):
                     self._reduce(turn, bases, known, stored if stage is self.stages[-1] else None)
-            here = {id(a.buffer): o for a, o in zip(self.arrays, bases, strict=True)}
-            for a in outer:
-                self._store(a, self._value(a.node, here, dict(known)), here)
+            if b.target.rows or not has_rare(self.graph):
+                for a in outer:
+                    self._store(a, self._value(a.node, here, dict(known)), here)
+            else:
+                self._by_element(here)
             if inner:
+                self._ahead([a.node for a in inner], here, known)
                 with self._within(bases, vector=True) as (offsets, _):
                     env = dict(known)
+                    if stored is not None:
+                        env[id(stored[0])] = load(stored[1].buffer, offsets[id(stored[1].buffer)], stored[0].dtype)
                     for a in inner:
                         self._store(a, self._value(a.node, offsets, env), offsets)
+
+    def _by_element(self, here: dict[int, Value]) -> None:
+        """One element a work item, the short way or the long."""
+        b = self.b
+        with usual_only(b) as rare:
+            usual = self._computed(here)
+        if not rare:  # the device has functions of its own
+            self._compute_all(here)
+            return
+        with b.when(functools.reduce(operator.or_, rare)) as otherwise:
+            self._compute_all(here)
+        with otherwise():
+            for a, value in zip(self.writes, usual, strict=True):
+                self._store(a, value, here)
 
     def _by_tiles(self) -> None:
         b = self.b
@@ -248,9 +286,32 @@ class _Nest:
             return self.writes, []
         if not self.stages:
             return [], self.writes
-        reduced = {id(axis.root) for stage in self.stages for node in stage for axis in node.over}
-        inner = [a for a in self.writes if any(x is not None and id(x.root) in reduced for x in a.node.axes)]
+        inner = [a for a in self.writes if self._is_inner(a.node)]
         return [a for a in self.writes if a not in inner], inner
+
+    def _is_inner(self, node: Node) -> bool:
+        """Whether a node has axes of the loops within a work item."""
+        return any(x is not None and id(x.root) in self.reduced for x in node.axes)
+
+    def _settled(self, nodes: list[Node], known: dict[int, Any]) -> list[Node]:
+        """What of these nodes, and those below them, is the same for all turns of the loops within and not known yet."""
+        found: dict[int, Node] = {}
+        stack, seen = list(nodes), set(known)
+        while stack:
+            node = stack.pop()
+            if id(node) in seen or not self.stages:
+                continue
+            seen.add(id(node))
+            if self._is_inner(node):
+                stack.extend(node.nodes)
+            elif node.kind in ("map", "input"):
+                found[id(node)] = node
+        return list(found.values())
+
+    def _ahead(self, nodes: list[Node], offsets: dict[int, Value], known: dict[int, Any]) -> None:
+        """Makes known, before the loops within, what does not change in them."""
+        for node in self._settled(nodes, known):
+            self._value(node, offsets, known)
 
     def _reduce(
         self,
@@ -262,7 +323,8 @@ class _Nest:
         b = self.b
         parts = [(node, how, [b.var(v, "acc") for v in how.start(b)]) for node, how in turn]
         heavy = any(n.name in HEAVY for n in _above_reductions([node.args[0] for node, _ in turn]))
-        if heavy and self.over and all(how.narrow for _, how in turn):
+        is_cached = turn[0][0] not in self.stages[0]  # what an earlier turn has read
+        if (heavy or is_cached) and self.over and all(how.narrow for _, how in turn):
             self._in_blocks(parts, bases, known, stored)
         else:
             with self._within(bases, vector=all(type(how) is Sum for _, how in turn)) as (offsets, place):
@@ -301,6 +363,9 @@ class _Nest:
         if len(inner) != 1 or not self.stages or inner[0].node.dtype.name not in ("float32", "float64"):
             return None
         output = inner[0]
+        kept, over = self.graph.loops() or ([], [])
+        if len({id(a.root) for a in output.node.axes if a is not None}) < len(kept) + len(over):
+            return None  # several turns have one element
         again = _above_reductions([output.node])
         for node in reversed(_above_reductions([a for r in self.stages[-1] for a in r.nodes])):
             if node.name in HEAVY and node.dtype == output.node.dtype and any(node is n for n in again):
@@ -311,15 +376,16 @@ class _Nest:
         b, size = self.b, self.b.target.group
         with b.groups(self._product(self.kept), size) as (item, lane):
             places = self._unravel(item, self.kept)
-            self.place = places[-1] if places else None
+            self.place = places[self.form.part] if self.form.part else None
             bases = self._base(places)
             first, stop, _ = self._turns_of(len(self.over) - 1)
             turns = (first + lane, stop, size)
             known: dict[int, Any] = {}
+            here = {id(a.buffer): o for a, o in zip(self.arrays, bases, strict=True)}
             for stage in self.stages:
+                self._ahead([node.args[0] for node in stage], here, known)
                 for turn in _turns(stage, b.target):
                     self._reduce_in_group(turn, bases, known, turns, lane)
-            here = {id(a.buffer): o for a, o in zip(self.arrays, bases, strict=True)}
             outer, inner = self._split_outputs()
             if outer:
                 with b.when(lane.eq(0)):
@@ -327,6 +393,7 @@ class _Nest:
                     for a in outer:
                         self._store(a, self._value(a.node, here, env), here)
             if inner:
+                self._ahead([a.node for a in inner], here, known)
                 with self._within(bases, vector=False, turns=turns) as (offsets, _):
                     env = dict(known)
                     for a in inner:
@@ -356,6 +423,41 @@ class _Nest:
                 half //= 2
             known[_key(node, how)] = how.result([m[0] for m in memories])
 
+    def _by_chunks(self) -> None:
+        """Pieces of a line, computed the short way or, where an element is `RARE`, the long way.
+
+        Which way is known before the first result is written: it may replace an argument.
+        """
+        b, last = self.b, self.form.kept - 1
+        pieces = (self.kept[-1] + (CHUNK - 1)).idiv(CHUNK)
+        with b.work(self._product([*self.kept[:-1], pieces])) as item:
+            *places, piece = self._unravel(item, [*self.kept[:-1], pieces])
+            start = piece * CHUNK
+            width = ir.minimum(self.kept[-1] - start, b.const(CHUNK, "i64"))
+            bases = dict(
+                enumerate(
+                    o + start * a.strides[len(places)] for o, a in zip(self._base(places), self.arrays, strict=True)
+                )
+            )
+            found = b.var(b.const(0, "i32"), "rare")
+            with b.loop(width) as j, usual_only(b) as rare:
+                self._computed(self._column(bases, j, last))
+                needed = [condition.cast("i32") for condition in rare]
+                keep_only(b, needed)
+                found.set(functools.reduce(operator.or_, needed, found.get()))
+            with b.when(found.get().ne(0)) as otherwise, b.loop(width, vector=True) as j:
+                self._compute_all(self._column(bases, j, last))
+            with otherwise(), b.loop(width, vector=True) as j, usual_only(b):
+                self._compute_all(self._column(bases, j, last))
+
+    def _computed(self, offsets: dict[int, Value]) -> list[Any]:
+        env: dict[int, Any] = {}
+        return [self._value(a.node, offsets, env) for a in self.writes]
+
+    def _compute_all(self, offsets: dict[int, Value]) -> None:
+        for a, value in zip(self.writes, self._computed(offsets), strict=True):
+            self._store(a, value, offsets)
+
     def _by_columns(self) -> None:
         b = self.b
         tiles = (self.kept[-1] + (TILE - 1)).idiv(TILE)
@@ -365,23 +467,51 @@ class _Nest:
             width = ir.minimum(self.kept[-1] - start, b.const(TILE, "i64"))
             bases = [o + start * a.strides[len(places)] for o, a in zip(self._base(places), self.arrays, strict=True)]
             known: dict[int, tuple[Any, list[Buffer]]] = {}
-            for stage in self.stages:
-                for turn in _turns(stage, b.target):
-                    self._reduce_columns(turn, bases, width, known)
+            settled: dict[int, tuple[Node, Buffer]] = {}
             outer, inner = self._split_outputs()
+            stored = self._stored(inner)
+            for stage in self.stages:
+                self._settle_columns([node.args[0] for node in stage], bases, width, known, settled)
+                for turn in _turns(stage, b.target):
+                    keeps = stored if stage is self.stages[-1] else None
+                    self._reduce_columns(turn, bases, width, known, settled, keeps)
             last = self.form.kept - 1
             if outer:
                 with b.loop(width, vector=True) as j:
                     here = self._column(dict(enumerate(bases)), j, last)
-                    env = self._finished(known, j)
+                    env = {**self._finished(known, j), **_looked_up(settled, j)}
                     for a in outer:
                         self._store(a, self._value(a.node, here, env), here)
             if inner:
-                with self._within(bases, vector=False) as (offsets, _), b.loop(width, vector=True) as j:
-                    here = self._column({i: offsets[id(a.buffer)] for i, a in enumerate(self.arrays)}, j, last)
-                    env = self._finished(known, j)
-                    for a in inner:
-                        self._store(a, self._value(a.node, here, env), here)
+                self._settle_columns([a.node for a in inner], bases, width, known, settled)
+                again = _above_reductions([a.node for a in inner])
+                heavy = any(n.name in HEAVY for n in again if stored is None or n is not stored[0])
+                self._by_rows_of_columns(1 if heavy else UNROLL, inner, bases, width, settled, stored)
+
+    def _by_rows_of_columns(
+        self,
+        rows: int,
+        inner: list[_Array],
+        bases: list[Value],
+        width: Value,
+        settled: dict[int, tuple[Node, Buffer]],
+        stored: tuple[Node, _Array] | None,
+    ) -> None:
+        """Outputs with elements along the columns, so many rows at a time: memory is asked for all of them at once."""
+        for turns, count in _by_rows(self.b, self.over[-1], rows):
+            with (
+                self._within(bases, vector=False, turns=turns) as (offsets, _),
+                self.b.loop(width, vector=True) as j,
+            ):
+                found = []
+                for row in range(count):
+                    below = {i: offsets[id(a.buffer)] + a.strides[-1] * row for i, a in enumerate(self.arrays)}
+                    here, env = self._column(below, j, self.form.kept - 1), _looked_up(settled, j)
+                    if stored is not None:
+                        env[id(stored[0])] = load(stored[1].buffer, here[id(stored[1].buffer)], stored[0].dtype)
+                    found += [(a, self._value(a.node, here, env), here) for a in inner]
+                for a, value, here in found:
+                    self._store(a, value, here)
 
     def _column(self, offsets: dict[int, Value], j: Value, d: int) -> dict[int, Value]:
         return {id(a.buffer): offsets[i] + j * a.strides[d] for i, a in enumerate(self.arrays)}
@@ -389,12 +519,51 @@ class _Nest:
     def _finished(self, known: dict[int, tuple[Any, list[Buffer]]], j: Value) -> dict[int, Any]:
         return {key: how.result([m[j] for m in memories]) for key, (how, memories) in known.items()}
 
+    def _settle_columns(
+        self,
+        nodes: list[Node],
+        bases: list[Value],
+        width: Value,
+        known: dict[int, tuple[Any, list[Buffer]]],
+        settled: dict[int, tuple[Node, Buffer]],
+    ) -> None:
+        """Puts aside, for each column, what does not change along it: results of reductions and what is made of them."""
+        b = self.b
+        new = [n for n in self._settled(nodes, settled) if n.kind == "map"]
+        new += [n for n in self._read_reductions(nodes) if id(n) not in settled]
+        if not new:
+            return
+        made = {
+            id(n): (n, b.private(ir.value_type(memory_type(n.dtype)), TILE * (1 + is_complex(n.dtype)), "settled"))
+            for n in new
+        }
+        with b.loop(width, vector=True) as j:
+            here = self._column(dict(enumerate(bases)), j, self.form.kept - 1)
+            env = {**self._finished(known, j), **_looked_up(settled, j)}
+            for node, memory in made.values():
+                store(memory, j, self._value(node, here, env), node.dtype)
+        settled |= made
+
+    def _read_reductions(self, nodes: list[Node]) -> list[Node]:
+        """Reductions that turns of the loops within read as they are."""
+        found: dict[int, Node] = {}
+        stack, seen = list(nodes), set()
+        while stack:
+            node = stack.pop()
+            if id(node) not in seen and self._is_inner(node):
+                seen.add(id(node))
+                found |= {id(a): a for a in node.nodes if a.kind == "reduce"}
+                stack.extend(a for a in node.nodes if a.kind != "reduce")
+        return list(found.values())
+
     def _reduce_columns(
         self,
         turn: list[tuple[Node, Reduction]],
         bases: list[Value],
         width: Value,
         known: dict[int, tuple[Any, list[Buffer]]],
+        settled: dict[int, tuple[Node, Buffer]],
+        stored: tuple[Node, _Array] | None,
     ) -> None:
         b, last = self.b, self.form.kept - 1
         parts = [(node, how, [b.private(t, TILE, "acc") for t in how.types]) for node, how in turn]
@@ -402,11 +571,10 @@ class _Nest:
             for _, how, memories in parts:
                 for memory, v in zip(memories, how.start(b), strict=True):
                     memory[j] = v
-        whole = self.over[-1] - self.over[-1].irem(UNROLL)
-        zero = b.const(0, "i64")
-        for turns, rows in (((zero, whole, UNROLL), UNROLL), ((whole, self.over[-1], 1), 1)):
+        firsts = {key: known[key] for key in (_first_of(node) for node, _ in turn) if key in known}
+        for turns, rows in _by_rows(b, self.over[-1], UNROLL):
             with self._within(bases, vector=False, turns=turns) as (offsets, place), b.loop(width, vector=True) as j:
-                done = self._finished(known, j)
+                done = {**self._finished(firsts, j), **_looked_up(settled, j)}
                 accs = [[m[j] for m in memories] for _, _, memories in parts]
                 for row in range(rows):
                     below = {i: offsets[id(a.buffer)] + a.strides[-1] * row for i, a in enumerate(self.arrays)}
@@ -414,6 +582,8 @@ class _Nest:
                     for n, (node, how, _) in enumerate(parts):
                         value = self._value(node.args[0], here, env)
                         accs[n] = how.combined(accs[n], how.given(value, place + row, done.get(_first_of(node))))
+                    if stored is not None and id(stored[0]) in env:
+                        self._store(stored[1], env[id(stored[0])], here)
                 for (_, _, memories), values in zip(parts, accs, strict=True):
                     for memory, v in zip(memories, values, strict=True):
                         memory[j] = v
@@ -448,7 +618,8 @@ class _Nest:
             args = [env[id(a)] if isinstance(a, Node) else a for a in node.args]
             if node.name == "=":
                 return args[0]
-            result = apply(node.name, args, next(node.nodes, node))
+            with contextlib.nullcontext() if node.dtype.itemsize > 2 else short_results(self.b):
+                result = apply(node.name, args, next(node.nodes, node))
             return result if node.part is None else result[node.part]
         raise AssertionError(node.kind)
 
@@ -486,6 +657,38 @@ def store(buffer: Buffer, index: Value, value: Any, dtype: np.dtype[Any]) -> Non
         buffer[index * 2 + 1] = value.im
     else:
         buffer[index] = value
+
+
+def _by_rows(b: Builder, size: Value, rows: int) -> list[tuple[tuple[Value, Value, int], int]]:
+    """Turns (start, stop, step) of a loop and how many rows each takes: several, then what is left one by one."""
+    zero = b.const(0, "i64")
+    if rows == 1:
+        return [((zero, size, 1), 1)]
+    whole = size - size.irem(rows)
+    return [((zero, whole, rows), rows), ((whole, size, 1), 1)]
+
+
+def _looked_up(settled: dict[int, tuple[Node, Buffer]], j: Value) -> dict[int, Any]:
+    """Values put aside for a column."""
+    return {key: load(memory, j, node.dtype) for key, (node, memory) in settled.items()}
+
+
+def has_rare(graph: Graph) -> bool:
+    """Whether a graph of maps has `RARE` ones."""
+    nodes = graph.ordered()
+    rare = any(n.name in RARE and ir.is_float(memory_type(n.dtype)) and n.kind == "map" for n in nodes)
+    return rare and all(n.kind != "reduce" for n in nodes)
+
+
+def keep_only(b: Builder, values: list[Value]) -> None:
+    """Drops from the current block what these values do not need."""
+    needed, stack = set(), list(values)
+    while stack:
+        value = stack.pop()
+        if id(value) not in needed:
+            needed.add(id(value))
+            stack.extend(value.args)
+    b.block.items = [item for item in b.block.items if id(item) in needed]
 
 
 # -- reductions --------------------------------------------------------------------------------------------------------
@@ -675,16 +878,10 @@ class Truth(Reduction):
         return accs[0].ne(0).cast(self.result_type)
 
 
-REDUCTIONS: dict[str, tuple[Callable[[Node, Target], Reduction], ...]] = {
-    "sum": (Sum,),
-    "prod": (Product,),
-    "amax": (Extreme,),
-    "amin": (Extreme,),
-    "argmax": (ExtremeKey, ExtremePlace),
-    "argmin": (ExtremeKey, ExtremePlace),
-    "any": (Truth,),
-    "all": (Truth,),
-}
+_PLACE = (ExtremeKey, ExtremePlace)
+TURNS: dict[str, tuple[Callable[[Node, Target], Reduction], ...]] = dict(
+    zip(REDUCTIONS, [(Sum,), (Product,), (Extreme,), (Extreme,), _PLACE, _PLACE, (Truth,), (Truth,)], strict=True)
+)
 """The turns over its elements that each kind of reduction takes."""
 
 
@@ -705,8 +902,8 @@ def _above_reductions(nodes: list[Node]) -> list[Node]:
 
 def _turns(stage: list[Node], target: Target) -> Iterator[list[tuple[Node, Reduction]]]:
     """Turns of a stage, each with the reductions that take part in it."""
-    for n in range(max(len(REDUCTIONS[node.name]) for node in stage)):
-        yield [(node, REDUCTIONS[node.name][n](node, target)) for node in stage if len(REDUCTIONS[node.name]) > n]
+    for n in range(max(len(TURNS[node.name]) for node in stage)):
+        yield [(node, TURNS[node.name][n](node, target)) for node in stage if len(TURNS[node.name]) > n]
 
 
 def _key(node: Node, how: Reduction) -> int:

@@ -13,21 +13,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .._shape import Shape, contiguous_strides
 from ..op._declare import Op
 from .graph import Axis, Graph, Node, coalesced
 from .ir import Kernel, Target
-from .nest import SQUARE, TILE, Arrangement, kernel_of
+from .nest import CHUNK, SQUARE, TILE, Arrangement, has_rare, kernel_of
+from .parts import Step, in_steps, is_one_stage
 from .scalar import SCALAR
-from .trace import Trace, is_parameter, trace_body, trace_map
+from .trace import Trace, is_parameter, is_short_exponent, trace_body, trace_map
 
 RANKS = (4, 8, 16, 32)
 """Loops of kernels that are made for any layout of few elements."""
 
 LONG = 1 << 15
 """Elements from which a line is reduced in parts."""
+
+BUSY = 1 << 16
+"""Work items that keep a device busy which has groups of them."""
+
+SHORTEST = 32
+"""Elements of a column that a work item reduces at least, where columns are reduced in parts."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Launch:
         shapes, strides: of the outputs; strides in elements.
         outputs: nodes of the outputs, for their dtypes.
         elements: turns of the innermost loop in all, for whoever splits work.
-        first: to be run before, on the same inputs; its outputs are further inputs of this one, after them.
+        first: to be run before, on the same inputs; its outputs are further inputs of this one, after its own.
     """
 
     kernel: Kernel
@@ -53,15 +58,19 @@ class Launch:
     outputs: tuple[Node, ...]
     first: Launch | None = None
 
+    @property
+    def chain(self) -> list[Launch]:
+        """All launches of the call, in order."""
+        return [*(self.first.chain if self.first is not None else []), self]
+
 
 class Planner:
     """Plans calls of one graph; makes each kernel once."""
 
-    def __init__(self, graph: Graph, target: Target, is_part: bool = False) -> None:
+    def __init__(self, graph: Graph, target: Target, part: Axis | None = None, is_step: bool = False) -> None:
         self.graph = graph
         self.target = target
-        self.is_part = is_part
-        self.is_splittable = not is_part and can_split(graph)
+        self.part = part
         self.kernels: dict[Arrangement, Kernel] = {}
         loops = graph.loops()
         assert loops is not None
@@ -69,9 +78,13 @@ class Planner:
         self.arrays = [*graph.inputs, *graph.outputs]
         kinds = {n.name for n in graph.ordered() if n.kind == "reduce"}
         self.has_reduction = bool(kinds)
+        self.has_rare = has_rare(graph)
+        self.is_step = is_step
+        self.is_splittable = self.has_reduction and not is_step
+        self.is_one_stage = self.is_splittable and is_one_stage(graph)
         self.has_places = bool(kinds & {"argmax", "argmin"})
         self.dims = [self._dims(axis) for axis in [*self.kept, *self.over]]
-        self.parts: tuple[Planner, Planner] | None = None
+        self.steps: list[tuple[Step, Planner]] = []
 
     def _dims(self, axis: Axis) -> list[int | None]:
         """For each array, which of its dims a loop runs along."""
@@ -105,26 +118,69 @@ class Planner:
             loops.append((size, steps))
         split, inputs = len(self.kept), len(shapes)
         kept, over = loops[:split], loops[split:]
+        counter = loops[self.kept.index(self.part)] if self.part is not None else None
         kept.sort(key=lambda loop: -max(loop[1][inputs:]))
         if not self.has_places:
             over.sort(key=lambda loop: -max(loop[1][:inputs], default=0))
-        plan = _Loops(*_together(kept, len(all_shapes), self.is_part), *_together(over, len(all_shapes)))
-        if self.is_splittable and plan.is_one_long_line(self.target.parts):
-            return self._in_parts(shapes, strides, out_shapes)
-        is_general = plan.turns < self.target.general
+        plan = _Loops(*_together(kept, len(all_shapes), counter), *_together(over, len(all_shapes)))
+        if counter is not None:
+            after = next(i for i, loop in enumerate(reversed(kept)) if loop is counter)
+            plan.part = -1 - len(_together(kept[len(kept) - after :], len(all_shapes))[0])
+        if self.is_splittable and (pieces := self._pieces(plan, inputs)):
+            return self._in_parts(shapes, strides, out_shapes, out_strides, pieces, plan.has_columns(inputs))
+        is_general = plan.turns < self.target.general and not self.is_step  # a step comes with large calls alone
         form = plan.padded() if is_general else self._form(plan, inputs)
         return self._launch(plan, form, tuple(out_shapes), tuple(out_strides), is_general)
 
-    def _in_parts(self, shapes: Sequence[Shape], strides: Sequence[Shape], out_shapes: Sequence[Shape]) -> Launch:
-        """Two launches: reductions of parts, and of their results."""
-        if self.parts is None:
-            first, rest = in_parts(self.graph)
-            self.parts = Planner(first, self.target, is_part=True), Planner(rest, self.target)
-        one, two = self.parts
-        split = [(*_kept_shape(self, node, shapes), self.target.parts) for node in one.graph.outputs]
-        before = one.launch(shapes, strides, split)
-        after = two.launch([*shapes, *split], [*strides, *map(contiguous_strides, split)], out_shapes)
-        return dataclasses.replace(after, first=before, elements=before.elements)
+    def _pieces(self, plan: _Loops, inputs: int) -> int:
+        """Parts that reductions are cut into where work items would be too few; else 0. It depends on sizes alone."""
+        target, kept = self.target, math.prod(plan.kept)
+        if not plan.over or not kept:
+            return 0
+        if target.group > 1 and plan.has_columns(inputs):
+            is_much = plan.turns >= (BUSY if self.is_one_stage else 16 * BUSY)
+            pieces = min(-(-BUSY // kept), plan.over[0] // SHORTEST) if is_much else 0
+            return _filled(pieces, plan.over[0]) if pieces > 1 else 0
+        # More passes over memory are worth it only where hardly any work item would have something to do.
+        few = target.parts if self.is_one_stage else 2 if target.group == 1 else target.parts // 2
+        is_long = math.prod(plan.over) >= LONG and plan.over[0] >= SHORTEST
+        return _filled(min(target.parts, plan.over[0]), plan.over[0]) if is_long and kept < few else 0
+
+    def _in_parts(
+        self,
+        shapes: Sequence[Shape],
+        strides: Sequence[Shape],
+        out_shapes: Sequence[Shape],
+        out_strides: Sequence[Shape],
+        pieces: int,
+        columns: bool,
+    ) -> Launch:
+        """Several launches: reductions of parts, and of their results; then what is computed of these.
+
+        Args:
+            columns: neighbours are columns: so they are among the parts' results.
+        """
+        if not self.steps:
+            self.steps = [(s, Planner(s.graph, self.target, s.axis, is_step=True)) for s in in_steps(self.graph)]
+        sizes = {
+            id(a.root): n
+            for node, shape in zip(self.graph.inputs, shapes, strict=True)
+            for a, n in zip(node.axes, shape, strict=True)
+            if a is not None
+        }
+        shapes, strides, before = list(shapes), list(strides), None
+        for step, planner in self.steps:
+            into: list[Shape]
+            if step is self.steps[-1][0]:
+                made, into = list(out_shapes), list(out_strides)
+            else:
+                if step.axis is not None:
+                    sizes[id(step.axis)] = pieces
+                made = [tuple(1 if a is None else sizes[id(a.root)] for a in o.axes) for o in step.graph.outputs]
+                into = [_by_columns(s) if columns and step.axis is not None else contiguous_strides(s) for s in made]
+            launch = dataclasses.replace(planner.launch(shapes, strides, made, into), first=before)
+            shapes, strides, before = [*shapes, *made], [*strides, *into], launch
+        return launch
 
     def _out_strides(self, shape: Shape, shapes: Sequence[Shape], strides: Sequence[Shape]) -> Shape:
         """Strides of an output: without gaps, with dims in the order of the first input of its shape, as NumPy's are."""
@@ -137,11 +193,13 @@ class Planner:
     def _form(self, plan: _Loops, inputs: int) -> str:
         """How the loops are run; moves a kept loop within where a work item is a row."""
         if self.has_reduction and self.target.group > 1 and plan.over and plan.over[-1] >= self.target.group // 2:
-            return "rows" if plan.has_columns(inputs) and not self.is_part else "groups"
-        if self.is_part or not self.target.rows:
+            return "rows" if plan.has_columns(inputs) else "groups"
+        if self.part is not None or not self.target.rows:
             return "rows"
         if self.has_reduction:
             return "columns" if plan.has_columns(inputs) else "rows"
+        if self.has_rare and plan.kept and plan.kept[-1] >= CHUNK // 4:
+            return "chunks"
         if len(plan.kept) < 2:
             return "rows"
         if any(s[-1] > 1 and s[-2] == 1 for s in plan.kept_steps) and plan.kept[-1] > 8:
@@ -157,14 +215,14 @@ class Planner:
         outer = form == "columns" or not plan.over
         fastest = [s[-1] for s in (plan.kept_steps if outer else plan.over_steps)]
         names = tuple(str(s) if s in (0, 1) and not is_general else "s" for s in fastest)
-        arrangement = Arrangement(len(plan.kept), len(plan.over), names, form, self.is_part)
+        arrangement = Arrangement(len(plan.kept), len(plan.over), names, form, plan.part)
         kernel = self.kernels.get(arrangement)
         if kernel is None:
             kernel = kernel_of(self.graph, arrangement, self.target)
             kernel = self.kernels[arrangement] = dataclasses.replace(kernel, brief=is_general)
         integers = [*plan.kept, *plan.over]
-        if self.is_part:
-            integers.append(-(-plan.over[0] // self.target.parts))
+        if plan.part:
+            integers.append(-(-plan.over[0] // plan.kept[plan.part]))
         for mine, within, name in zip(plan.kept_steps, plan.over_steps, names, strict=True):
             both = [*mine, *within]
             fixed = len(mine) - 1 if outer else len(both) - 1
@@ -173,14 +231,24 @@ class Planner:
         return Launch(kernel, plan.items(form), tuple(integers), shapes, strides, plan.turns, outputs)
 
 
+def _filled(pieces: int, size: int) -> int:
+    """Parts of a loop, at most so many, of which none is empty: the extreme of no elements is no number."""
+    return -(-size // -(-size // pieces))
+
+
 @dataclass
 class _Loops:
-    """Sizes of loops, and for each array its strides along them."""
+    """Sizes of loops, and for each array its strides along them.
+
+    Attributes:
+        part: which kept loop counts parts, from the last one, -1, on; 0 for none.
+    """
 
     kept: list[int]
     kept_steps: list[list[int]]
     over: list[int]
     over_steps: list[list[int]]
+    part: int = 0
 
     @property
     def turns(self) -> int:
@@ -197,10 +265,6 @@ class _Loops:
                 line[:0] = [0] * more
         return "rows"
 
-    def is_one_long_line(self, parts: int) -> bool:
-        """Whether there is little to keep and much to reduce, so that work items would be too few."""
-        return math.prod(self.kept) < parts and bool(self.over) and self.over[0] >= LONG
-
     def has_columns(self, inputs: int) -> bool:
         """Whether neighbours in memory are in the last kept loop."""
         if not self.kept or not self.over or not inputs:
@@ -211,6 +275,8 @@ class _Loops:
 
     def items(self, form: str) -> int:
         """Work items."""
+        if form == "chunks":
+            return math.prod(self.kept[:-1]) * -(-self.kept[-1] // CHUNK)
         if form == "columns":
             return math.prod(self.kept[:-1]) * -(-self.kept[-1] // TILE)
         if form == "tiles":
@@ -218,63 +284,31 @@ class _Loops:
         return math.prod(self.kept)
 
 
-def can_split(graph: Graph) -> bool:
-    """Whether reductions of parts can be reduced again: there is one stage of them, and none asks for places."""
-    reductions = [n for n in graph.ordered() if n.kind == "reduce"]
-    below = [n for r in reductions for n in Graph("", outputs=list(r.nodes)).ordered()]
-    inner = {id(a.root) for r in reductions for a in r.over}
-    kept = all(a is None or id(a.root) not in inner for o in graph.outputs for a in o.axes)
-    simple = all(r.name not in ("argmax", "argmin") for r in reductions)
-    return bool(reductions) and kept and simple and all(n.kind != "reduce" for n in below)
+def _by_columns(shape: Shape) -> Shape:
+    """Strides of parts' results, the last dim of which counts parts: outermost in memory."""
+    kept = contiguous_strides(shape[:-1])
+    return (*kept, math.prod(shape[:-1]))
 
 
-WIDE = {"float16": "float64", "bfloat16": "float64", "float32": "float64", "complex64": "complex128"}
+Loop = tuple[int, list[int]]
+"""A loop: its size, and its stride in each array."""
 
 
-def in_parts(graph: Graph) -> tuple[Graph, Graph]:
-    """A graph as two: its reductions, each of parts along a new last axis, and the rest, which reduces these."""
-    first, axis, fresh = Graph(f"{graph.name}_parts", graph.inputs, graph.numbers), Axis(), {}
-    rest = Graph(graph.name, list(graph.inputs), graph.numbers)
-    for node in graph.ordered():
-        if node.kind == "reduce":
-            over = {id(a.root) for a in node.over}
-            axes = (*[a for a in node.args[0].axes if a is not None and id(a.root) not in over], axis)
-            wide = (
-                np.dtype(WIDE[node.dtype.name])
-                if node.name in ("sum", "prod") and node.dtype.name in WIDE
-                else node.dtype
-            )
-            part = Node("reduce", node.name, node.args, wide, axes, node.over)
-            first.outputs.append(part)
-            given = Node("input", f"part{len(first.outputs)}", (), wide, axes)
-            rest.inputs.append(given)
-            fresh[id(node)] = Node("reduce", node.name, (given,), node.dtype, node.axes, (axis,))
-        elif node.kind == "map":
-            args = tuple(fresh.get(id(a), a) if isinstance(a, Node) else a for a in node.args)
-            fresh[id(node)] = dataclasses.replace(node, args=args)
-    rest.outputs = [fresh.get(id(o), o) for o in graph.outputs]
-    return first, rest
-
-
-def _kept_shape(planner: Planner, node: Node, shapes: Sequence[Shape]) -> Shape:
-    """Sizes of a reduced part, without the number of parts."""
-    sizes = {}
-    for given, shape in zip(planner.graph.inputs, shapes, strict=True):
-        sizes.update({id(a.root): n for a, n in zip(given.axes, shape, strict=True) if a is not None})
-    return tuple(sizes[id(a.root)] for a in node.axes[:-1] if a is not None)
-
-
-def _together(
-    loops: list[tuple[int, list[int]]], arrays: int, last_apart: bool = False
-) -> tuple[list[int], list[list[int]]]:
+def _together(loops: list[Loop], arrays: int, apart: Loop | None = None) -> tuple[list[int], list[list[int]]]:
     """Sizes and strides by array of loops, coalesced.
 
     Args:
-        last_apart: whether the last loop stays by itself: one that counts parts, as its place is asked for.
+        apart: a loop that stays by itself: one that counts parts, as its place is asked for.
     """
-    merged, last = (loops[:-1], loops[-1:]) if last_apart else (loops, [])
-    sizes, strides = coalesced([n for n, _ in merged], [[steps[i] for _, steps in merged] for i in range(arrays)])
-    return [*sizes, *(n for n, _ in last)], [[*mine, *(s[i] for _, s in last)] for i, mine in enumerate(strides)]
+    at = next((i for i, loop in enumerate(loops) if loop is apart), len(loops))
+    sizes: list[int] = []
+    strides: list[list[int]] = [[] for _ in range(arrays)]
+    for some, alone in ((loops[:at], False), (loops[at : at + 1], True), (loops[at + 1 :], False)):
+        mine, steps = [n for n, _ in some], [[s[i] for _, s in some] for i in range(arrays)]
+        mine, steps = (mine, steps) if alone else coalesced(mine, steps)
+        sizes += mine
+        strides = [[*s, *more] for s, more in zip(strides, steps, strict=True)]
+    return sizes, strides
 
 
 def ordered_strides(shape: Shape, strides: Shape) -> Shape:
@@ -367,6 +401,8 @@ def _token(op: Op, i: int, array: Any, value: Any) -> Any:
     """What of an argument a trace depends on."""
     if array is not None:
         return array[1]
+    if is_short_exponent(op, i, value):
+        return value
     if (i in op.operands and type(value) in (int, float, complex)) or (
         type(value) in (int, float) and is_parameter(op, i)
     ):

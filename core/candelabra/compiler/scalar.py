@@ -19,10 +19,10 @@ Special values follow NumPy's functions, on which the reference backend stands; 
 
 from __future__ import annotations
 
-from .scalars import arithmetic, bitwise, comparison, conversion, division, functions, rounding
+from .scalars import activation, arithmetic, bitwise, comparison, conversion, division, functions, rounding
 from .scalars.conversion import narrowed
 from .scalars.table import SCALAR, Formula, scalar
 
 __all__ = ["FAMILIES", "SCALAR", "Formula", "narrowed", "scalar"]
 
-FAMILIES = (arithmetic, bitwise, comparison, conversion, division, functions, rounding)
+FAMILIES = (activation, arithmetic, bitwise, comparison, conversion, division, functions, rounding)

@@ -27,8 +27,7 @@ from ..dispatcher._kind import kind_of
 from ..dispatcher.backend import Backend, Capabilities, Kernel
 from ..op._declare import Op, public_arguments
 from ..tensor._tensor import Tensor, make_tensor
-from .graph import Axes, Axis, Graph, Node, join_axes
-from .nest import REDUCTIONS
+from .graph import REDUCTIONS, Axes, Axis, Graph, Node, join_axes
 from .scalar import SCALAR
 
 Env = tuple[Sequence[Shape], Sequence[Any]]
@@ -475,15 +474,24 @@ def is_parameter(op: Op, i: int) -> bool:
     return param.annotation.startswith(("float", "Number")) or param.name == "step"
 
 
+SHORT_EXPONENTS = frozenset((0.5, *range(-8, 9)))
+"""Exponents whose powers are products or roots: many times faster than the general power."""
+
+
+def is_short_exponent(op: Op, i: int, value: Any) -> bool:
+    """Whether an operand is a number that is worth a kernel of its own, for its formula."""
+    return op.name == "pow" and i == 1 and type(value) in (int, float) and value in SHORT_EXPONENTS
+
+
 def _numbers(op: Op, args: Sequence[Any]) -> list[Any]:
     return [v for i, v in enumerate(args) if is_parameter(op, i)]
 
 
 def _checked(op: Op, arrays: Any, args: Any, run: Callable[[list[Any]], Any]) -> Trace:
-    """A trace that holds for other sizes and numbers, or else one for these alone.
+    """A trace that holds for other sizes and numbers; else one for these numbers; else one for these sizes, too.
 
     A body can compute with sizes in ways that leave no trace (`math.sqrt`); then tracing it with others gives another
-    graph.
+    graph. So do numbers that choose its formula, as the order of a norm does.
     """
     trace = _trace(op, arrays, args, run, True)
     sizes = sorted({n for a in arrays if a is not None for n in a[0] if n > 1})
@@ -497,16 +505,24 @@ def _checked(op: Op, arrays: Any, args: Any, run: Callable[[list[Any]], Any]) ->
         else v
         for i, v in enumerate(args)
     ]
-    if sizes or numbers != list(args):
-        try:
-            same = str(_trace(op, others, numbers, run, True).graph) == str(trace.graph)
-        except CandelabraError:
-            same = False
-        if not same:
-            trace = _trace(op, arrays, args, run, False)
-            shapes, known = tuple(a[0] for a in arrays if a is not None), [repr(v) for v in _numbers(op, args)]
-            trace.guards = [lambda env: tuple(env[0]) == shapes and [repr(v) for v in _numbers(op, env[1])] == known]
+    has_numbers = numbers != list(args)
+    if not (sizes or has_numbers) or _gives(trace, op, others, numbers, run, True):
+        return trace
+    known, shapes = [repr(v) for v in _numbers(op, args)], tuple(a[0] for a in arrays if a is not None)
+    trace = _trace(op, arrays, args, run, False)
+    if has_numbers and _gives(trace, op, others, args, run, False):
+        trace.guards.append(lambda env: [repr(v) for v in _numbers(op, env[1])] == known)
+    else:
+        trace.guards = [lambda env: tuple(env[0]) == shapes and [repr(v) for v in _numbers(op, env[1])] == known]
     return trace
+
+
+def _gives(trace: Trace, op: Op, arrays: Any, args: Any, run: Callable[[list[Any]], Any], symbolic: bool) -> bool:
+    """Whether a trace with these sizes and numbers has the same graph."""
+    try:
+        return str(_trace(op, arrays, args, run, symbolic).graph) == str(trace.graph)
+    except CandelabraError:
+        return False
 
 
 def _computed_in(op: Op, arrays: Any, args: Any) -> np.dtype[Any]:
@@ -540,7 +556,8 @@ def _trace(op: Op, arrays: Any, args: Any, run: Callable[[list[Any]], Any], symb
             graph.inputs.append(node)
             given.append(_stand_in(Traced(node, shape)))
         elif i in op.operands and isinstance(value, (int, float, complex)):
-            node = Node("number", f"k{i}", (), compute, ())
+            is_short = is_short_exponent(op, i, value)
+            node = Node("constant", "", (value,), compute, ()) if is_short else Node("number", f"k{i}", (), compute, ())
             fixed[id(node)] = i
             given.append(_stand_in(Traced(node, ())) if not isinstance(value, bool) else value)
         elif symbolic and is_parameter(op, i) and type(value) in (int, float):

@@ -7,26 +7,24 @@
 
 `FUNCTIONS` has the real functions by name and `COMPLEX` those of pairs. A function becomes a call where the target's
 `natives` list it for the type; else it is a formula without branches, tables in memory or conversions that could meet nan,
-so that loops over it vectorize. `fmod` alone, with `remainder` and `floor_divide`, holds a loop.
+so that loops over it vectorize.
 
 Errors stay within 4 units in the last place, over all arguments, subnormal ones and results included; within 8 for
 `pow`, `erfc`, `erfinv` and positive arguments of `lgamma` and `polygamma`, and for the modulus of complex results. Beside
 their zeros, gamma functions and `logaddexp` err by a roundoff of the arguments. Special values are NumPy's. Targets
 without a cheap fused multiply-add get products with their error by halves instead, and lose no digits by it. Complex
 `pow` errs as exp does of a rounded product. `usual_only` leaves out the reduction
-of huge arguments, for kernels that can fall back.
+of huge arguments, for kernels that can fall back; under `short_results` polynomials are as long as 16-bit results need.
 """
 
 from . import complex_ as complex_
 from ._tools import FUNCTIONS as FUNCTIONS
+from ._tools import short_results as short_results
 from ._tools import usual_only as usual_only
 from .complex_ import COMPLEX as COMPLEX
-from .exact import floor_divide as floor_divide
-from .exact import fmod as fmod
 from .exact import frexp as frexp
 from .exact import ldexp as ldexp
 from .exact import nextafter as nextafter
-from .exact import remainder as remainder
 from .exponential import exp as exp
 from .exponential import exp2 as exp2
 from .exponential import expm1 as expm1
@@ -42,6 +40,8 @@ from .special import digamma as digamma
 from .special import erf as erf
 from .special import erfc as erfc
 from .special import erfinv as erfinv
+from .special import gelu as gelu
+from .special import gelu_slope as gelu_slope
 from .special import lgamma as lgamma
 from .special import polygamma as polygamma
 from .trigonometric import acos as acos

@@ -100,7 +100,7 @@ def usual_only(b: Builder) -> Iterator[list[Value]]:
             y = sin(x)
 
     `y` is right where no value of the list `rare` (b1) is true. A kernel that reduces these over a block of elements can
-    compute the block again, without this, in the rare case; `sin`, `cos`, `tan` and `fmod` gain several times in speed.
+    compute the block again, without this, in the rare case; `sin`, `cos`, `tan` and remainders gain several times in speed.
     """
     before = _RARE.get(id(b))
     rare = _RARE[id(b)] = []
@@ -120,6 +120,34 @@ def left_out(needed: Value) -> bool:
         return False
     found.append(needed)
     return True
+
+
+# -- results of 16 bits --------------------------------------------------------------------------------------------------
+
+_SHORT: set[int] = set()
+
+
+@contextlib.contextmanager
+def short_results(b: Builder) -> Iterator[None]:
+    """Lets f32 formulas err by 2^-15, relatively, for results that are rounded to float16 or bfloat16 right after.
+
+        with short_results(b):
+            y = exp(x)  # a shorter polynomial
+
+    That is a sixteenth of float16's unit in the last place, and a hundredth of bfloat16's.
+    """
+    is_outermost = id(b) not in _SHORT
+    _SHORT.add(id(b))
+    try:
+        yield
+    finally:
+        if is_outermost:
+            _SHORT.discard(id(b))
+
+
+def precision(x: Value) -> str:
+    """Which coefficients a formula takes: "short", or the type of its argument."""
+    return "short" if x.type == "f32" and id(x.b) in _SHORT else x.type
 
 
 # -- arithmetic ----------------------------------------------------------------------------------------------------------
@@ -148,13 +176,6 @@ def fast_two_sum(x: Value, y: Value) -> tuple[Value, Value]:
     """Sum and its rounding error, where x is 0 or of no smaller exponent than y: Dekker (1971)."""
     total = x + y
     return total, y - (total - x)
-
-
-def two_sum(x: Value, y: Value) -> tuple[Value, Value]:
-    """Sum and its rounding error: Knuth (1969), section 4.2.2."""
-    total = x + y
-    part = total - x
-    return total, (x - (total - part)) + (y - part)
 
 
 def _halves(x: Value) -> tuple[Value, Value]:
@@ -192,10 +213,13 @@ def wide(x: Value) -> Value:
 # -- bits ----------------------------------------------------------------------------------------------------------------
 
 
-def whole(x: Value) -> tuple[Value, Value]:
-    """The nearest whole number, as a float and as an integer, for |x| below 2^(digits - 2); no cast meets nan so."""
+def whole(x: Value, factor: float = 1.0) -> tuple[Value, Value]:
+    """The whole number nearest to x * factor, as a float and as an integer, below 2^(digits - 2) in size.
+
+    No cast meets nan so.
+    """
     f = form(x)
-    moved = x + f.magic
+    moved = x + f.magic if factor == 1.0 else muladd(x, factor, f.magic)
     return moved - f.magic, moved.bitcast(f.signed) - _magic_bits(f)
 
 
@@ -212,9 +236,25 @@ def power_of_two(k: Value, type: str) -> Value:
 def scaled(x: Value, k: Value) -> Value:
     """x * 2^k, rounded once, for |x| near 1 and an integer |k| up to twice the format's range."""
     f = form(x)
-    # Half of k, rounded down; a shift of unsigned 64-bit integers is one instruction where a signed one is several.
-    half = (((k + 4 * (f.bias + 1)).bitcast(f.unsigned)) >> 1).bitcast(f.signed) - 2 * (f.bias + 1)
+    if ("ldexp", x.type) in x.b.target.natives:
+        return ir.call("ldexp", x, k)
+    if f.width == 32:
+        half = k >> 1
+    else:  # a shift of unsigned 64-bit integers is one instruction where a signed one is several
+        half = (((k + 4 * (f.bias + 1)).bitcast(f.unsigned)) >> 1).bitcast(f.signed) - 2 * (f.bias + 1)
     return x * power_of_two(half, x.type) * power_of_two(k - half, x.type)
+
+
+LIFT = {"f32": 100, "f64": 900}
+"""Powers of two by which what is small is lifted into the normal range."""
+
+
+def scaled_down(x: Value, k: Value) -> Value:
+    """`scaled` for k from twice the format's least exponent, all but `LIFT`, to a few above 0."""
+    if ("ldexp", x.type) in x.b.target.natives:
+        return ir.call("ldexp", x, k)
+    lift = LIFT[x.type]
+    return x * power_of_two(k + lift, x.type) * 2.0**-lift
 
 
 def split(x: Value) -> tuple[Value, Value]:

@@ -23,15 +23,18 @@ from ._tools import (
     nan,
     polynomial,
     power_of_two,
+    precision,
     scaled,
+    scaled_down,
     split,
     split_bits,
     two_product,
     whole,
 )
 
-# (exp(r) - 1 - r) / r^2 for |r| up to 0.353: 2^-28.0 of exp; 2^-57.6.
+# (exp(r) - 1 - r) / r^2 for |r| up to 0.353: 2^-17.4 of exp; 2^-28.0; 2^-57.6.
 EXP: ByType = {
+    "short": (0.5000550150871277, 0.16756759583950043, 0.04126357659697533),
     "f32": (0.4999999403953552, 0.16666512191295624, 0.04166827350854874, 0.008369820192456245, 0.001382270478643477),
     "f64": (
         0.5000000000000013, 0.1666666666666638, 0.04166666666650459, 0.008333333333508986, 0.0013888888950957868,
@@ -48,8 +51,9 @@ EXPM1: ByType = {
         2.5110642762671193e-08, 2.087805688025343e-09,
     ),
 }  # fmt: skip
-# (2^r - 1) / r for |r| up to 0.505: 2^-28.2; 2^-59.7.
+# (2^r - 1) / r for |r| up to 0.505: 2^-18.4 of 2^r; 2^-28.2; 2^-59.7.
 EXP2: ByType = {
+    "short": (0.6931232810020447, 0.24024154245853424, 0.055914416909217834, 0.009582264348864555),
     "f32": (
         0.6931471824645996, 0.24022647738456726, 0.05550358071923256, 0.00961849745362997, 0.0013391890097409487,
         0.00015331621398217976,
@@ -58,6 +62,14 @@ EXP2: ByType = {
         0.6931471805599453, 0.2402265069591007, 0.055504108664823484, 0.009618129107629846, 0.0013333558145991837,
         0.00015403530390427857, 1.5252734217799081e-05, 1.321548942094802e-06, 1.0177908087387888e-07,
         7.053878830019091e-09, 4.4772402169248215e-10, 2.717614136938201e-11,
+    ),
+}  # fmt: skip
+# The same with the error taken of 2^r - 1: 2^-16.0; 2^-26.1.
+EXP2M1: ByType = {
+    "short": (0.69313645362854, 0.24023276567459106, 0.055843912065029144, 0.009618105366826057),
+    "f32": (
+        0.6931471824645996, 0.24022649228572845, 0.05550365895032883, 0.00961830373853445, 0.0013388373190537095,
+        0.00015386259474325925,
     ),
 }  # fmt: skip
 # (log(1 + f) - f + f^2 / 2) / f^3 for 1 + f from sqrt(1/2) to sqrt(2): 2^-27.3 of the logarithm.
@@ -70,6 +82,17 @@ LOG_DOUBLE = (
     0.6666666666666735, 0.39999999999408453, 0.28571428744105876, 0.22222198363315526, 0.18183576910180346,
     0.15313687576041718, 0.1479997345732452,
 )  # fmt: skip
+# log(1 + f) / f for f from 0 to 1: 2^-16.6; 2^-27.5.
+LOG_UNIT: ByType = {
+    "short": (
+        1.0, -0.49953946471214294, 0.3262259364128113, -0.21240368485450745, 0.10359196364879608,
+        -0.024734247475862503,
+    ),
+    "f32": (
+        1.0, -0.4999993145465851, 0.33330464363098145, -0.24958020448684692, 0.1969212293624878,
+        -0.1534499228000641, 0.10661425441503525, -0.05746141076087952, 0.02008921094238758, -0.0032913072500377893,
+    ),
+}  # fmt: skip
 # (atanh(s) / s - 1 - s^2 / 3) / s^4 over s^2, the same interval: 2^-36.7; 2^-66.2, of the logarithm.
 LOG_POWER: ByType = {
     "f32": (0.20000077784061432, 0.14273399114608765, 0.11713215708732605),
@@ -111,7 +134,7 @@ def clamped(x: Value, ends: tuple[float, float]) -> Value:
 def _reduced(x: Value) -> tuple[Value, Value]:
     """(r, k) with x = k log(2) + r."""
     high, low = LN2[x.type]
-    n, k = whole(x * LOG2_E[x.type][0])
+    n, k = whole(x, LOG2_E[x.type][0])
     return muladd(n, -low, muladd(n, -high, x)), k
 
 
@@ -120,7 +143,14 @@ def exp_parts(x: Value, low: Value | None = None) -> tuple[Value, Value]:
     r, k = _reduced(x)
     if low is not None:
         r = r + low
-    return muladd(r * r, polynomial(r, EXP[x.type]), r) + 1.0, k
+    return muladd(r * r, polynomial(r, EXP[precision(x)]), r) + 1.0, k
+
+
+def exp_falling(x: Value) -> Value:
+    """exp(x) for x up to 0, which is easier to scale."""
+    if ("exp", x.type) in x.b.target.natives:
+        return ir.call("exp", x)
+    return scaled_down(*exp_parts(at_least(x, EXP_RANGE[x.type][0])))
 
 
 @function
@@ -135,7 +165,7 @@ def exp2(x: Value) -> Value:
     x = clamped(x, EXP2_RANGE[x.type])
     n, k = whole(x)
     r = x - n
-    return scaled(muladd(r, polynomial(r, EXP2[x.type]), 1.0), k)
+    return scaled(muladd(r, polynomial(r, EXP2[precision(x)]), 1.0), k)
 
 
 def expm1_parts(x: Value) -> tuple[Value, Value]:
@@ -163,7 +193,7 @@ def expm1(x: Value) -> Value:
 @function
 def sigmoid(x: Value) -> Value:
     """1 / (1 + exp(-x)), with all digits where it is small."""
-    e = exp(-ir.fabs(x))
+    e = exp_falling(-ir.fabs(x))
     return (x < 0.0).select(e, 1.0) / (e + 1.0)
 
 
@@ -234,17 +264,29 @@ def log1p(x: Value) -> Value:
     return (x > -1.0).select(value, x.eq(-1.0).select(x.b.const(-inf, x.type), nan))
 
 
+def log1p_within(x: Value) -> Value:
+    """log(1 + x) for x from 0 to 1."""
+    if x.type != "f32":
+        return log1p(x)
+    return x * polynomial(x, LOG_UNIT[precision(x)])
+
+
+def softened(x: Value) -> Value:
+    """log(1 + exp(-|x|))."""
+    return log1p_within(exp_falling(-ir.fabs(x)))
+
+
 @function
 def logaddexp(x: Value, y: Value) -> Value:
     """log(exp(x) + exp(y)) without overflow."""
-    apart = ir.maximum(x, y) + log1p(exp(-ir.fabs(x - y)))
+    apart = ir.maximum(x, y) + softened(x - y)
     return x.eq(y).select(x + LN2_ONE, apart)  # equal infinities have no difference
 
 
 @function
 def logaddexp2(x: Value, y: Value) -> Value:
     """log2(2^x + 2^y) without overflow."""
-    apart = ir.maximum(x, y) + log1p(exp2(-ir.fabs(x - y))) * LOG2_E["f64"][0]
+    apart = ir.maximum(x, y) + log1p_within(exp2(-ir.fabs(x - y))) * LOG2_E["f64"][0]
     return x.eq(y).select(x + 1.0, apart)
 
 

@@ -25,24 +25,25 @@ from ._tools import (
     nan,
     polynomial,
     power_of_two,
+    precision,
     quotient,
     scaled,
+    scaled_down,
     two_product,
+    whole,
     wide,
 )
-from .exponential import exp_parts, log
+from .exponential import EXP, EXP2M1, LN2, LOG2_E, exp_parts, log
 from .trigonometric import half_turns, sine_within
 
-# erf(x) / x - 1 over x^2, for |x| up to 0.93, error of erf: 2^-25.8.
-ERF_NEAR = (
-    0.12837915122509003, -0.37612488865852356, 0.11281730979681015, -0.026762966066598892, 0.0049873520620167255,
-    -0.0005959582631476223,
-)  # fmt: skip
-# log(erfc(a)) / a for a from 0.91 to 3.95, past which erf rounds to 1; error of erf: 2^-30.1.
-ERF_FAR = (
-    -1.1286433935165405, -0.6351721286773682, -0.10620228946208954, 0.023732153698801994, -0.0036282818764448166,
-    0.0003193146549165249, -1.0883239156100899e-05,
-)  # fmt: skip
+# log2(erfc(a)) / a for a up to 3.95, past which erf rounds to 1; error of erf: 2^-20.4; 2^-27.4.
+ERF_SINGLE: ByType = {
+    "short": (-1.6279082298278809, -0.9183759689331055, -0.14893868565559387, 0.029799586161971092, -0.0029971112962812185),
+    "f32": (
+        -1.6279070377349854, -0.9184474349021912, -0.14827924966812134, 0.027641404420137405, 0.000212245766306296,
+        -0.002384437480941415, 0.0009011280490085483, -0.00016626360593363643, 1.2956100363226142e-05,
+    ),
+}  # fmt: skip
 # erf(x) / x over x^2, for |x| up to 1: 2.2e-18.
 ERF_SMALL = (
     (1.1283791670955126, 0.14214923240521254, 0.04530395902998228, 0.001827298418888586, 0.00019495777804587845),
@@ -64,6 +65,22 @@ ERFC_SCALED: ByType = {
     ),
 }  # fmt: skip
 ERFC_END: ByType = {"f32": 10.5, "f64": 28.0}
+# exp(a^2 / 2) times the normal distribution's tail beyond a, for a up to 14.6: 2^-15.3; 2^-25.6. Beyond, the tail is 0.
+NORMAL_TAIL: ByType = {
+    "short": (
+        (3.1783554553985596, 1.7733937501907349, 0.3993712067604065),
+        (6.3565521240234375, 8.623488426208496, 4.476761817932129, 1.0),
+    ),
+    "f32": (
+        (48.459163665771484, 42.47883987426758, 17.758861541748047, 3.938110828399658, 0.39894694089889526),
+        (96.91832733154297, 162.287353515625, 116.54467010498047, 45.50035858154297, 9.872005462646484, 1.0),
+    ),
+    "f64": (
+        [c * 0.5 * math.sqrt(0.5) ** i for i, c in enumerate(ERFC_SCALED["f64"][0])],
+        [c * math.sqrt(0.5) ** i for i, c in enumerate(ERFC_SCALED["f64"][1])],
+    ),
+}  # fmt: skip
+NORMAL_END: ByType = {"f32": 14.6, "f64": 39.0}
 # Normal quantile: Wichura (1988), algorithm AS 241, PPND16.
 QUANTILE_CENTRAL = (
     (3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3, 1.3731693765509461125e4,
@@ -112,10 +129,13 @@ def _erfc_parts(a: Value) -> tuple[Value, Value]:
 
 
 def _erf_single(x: Value) -> Value:
+    """1 - 2^t, of a t with all digits near 0: no part of the result is lost in the difference."""
     a = at_most(ir.fabs(x), 3.95)
-    p, k = exp_parts(a * polynomial(a, ERF_FAR))
-    far = ir.copysign(1.0 - p * power_of_two(k, x.type), x)
-    return (a < 0.921875).select(muladd(x, polynomial(x * x, ERF_NEAR), x), far)
+    t = a * polynomial(a, ERF_SINGLE[precision(x)])
+    n, k = whole(t)
+    r = t - n
+    scale = power_of_two(k, x.type)
+    return ir.copysign(muladd(r * polynomial(r, EXP2M1[precision(x)]), -scale, 1.0 - scale), x)
 
 
 @function
@@ -135,6 +155,50 @@ def erfc(x: Value) -> Value:
     """Complementary error function, with all digits where it is small."""
     tail = scaled(*_erfc_parts(at_most(ir.fabs(x), ERFC_END[x.type])))
     return (x < 0.0).select(2.0 - tail, tail)
+
+
+# -- normal distribution -------------------------------------------------------------------------------------------------
+
+
+def _bell(a: Value) -> tuple[Value, Value]:
+    """(p, k) with exp(-a^2 / 2) = p 2^k for a up to `NORMAL_END`."""
+    kind = precision(a)
+    scale = -0.5 * LOG2_E[a.type][0]
+    # -2 r of exp(-a^2 / 2) = 2^k exp(r): what would halve it is in the coefficients.
+    if kind == "short":
+        square = a * a
+        n, k = whole(square, scale)
+        twice = muladd(n, 2 * math.log(2), square)
+    else:
+        high, low = LN2[a.type]
+        square, error = two_product(a, a)
+        n, k = whole(square, scale)
+        twice = muladd(n, 2 * low, muladd(n, 2 * high, square)) + error
+    halved = (-0.5, *(c * 0.25 * (-0.5) ** i for i, c in enumerate(EXP[kind])))
+    return muladd(twice, polynomial(twice, halved), 1.0), k
+
+
+@function
+def gelu(x: Value) -> Value:
+    """x times what the normal distribution has below x."""
+    a = at_most(ir.fabs(x), NORMAL_END[x.type])
+    p, k = _bell(a)
+    over, under = [polynomial(a, part) for part in NORMAL_TAIL[precision(a)]]
+    return at_least(x, 0.0) - scaled_down(p * (a * over) / under, k)
+
+
+@function
+def gelu_slope(x: Value) -> Value:
+    """Derivative of `gelu`."""
+    a = at_most(ir.fabs(x), NORMAL_END[x.type])
+    p, k = _bell(a)
+    tail = quotient(NORMAL_TAIL[precision(a)], a)
+    inner = scaled_down(p * muladd(a, -DENSITY, tail), k)
+    return (x < 0.0).select(inner, 1.0 - inner)
+
+
+DENSITY = 1 / math.sqrt(2 * math.pi)
+"""Of the normal distribution at 0."""
 
 
 def in_wide(made: Callable[[Value], Value]) -> Callable[[Value], Value]:

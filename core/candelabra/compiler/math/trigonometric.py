@@ -82,9 +82,12 @@ ASIN: ByType = {
         -0.016274862462764182, 0.031946522678786046,
     ),
 }  # fmt: skip
-# (atan(s) - s) / s^3 over s^2, s up to tan(pi/8): 2^-30.3; 2^-59.2.
+# (atan(s) - s) / s^3 over s^2, s up to 1: 2^-28.5; up to tan(pi/8): 2^-59.2.
 ATAN: ByType = {
-    "f32": (-0.3333331346511841, 0.1999836266040802, -0.14241471886634827, 0.10578618198633194, -0.06039848178625107),
+    "f32": (
+        -0.33333298563957214, 0.1999852955341339, -0.14264015853405, 0.10950878262519836, -0.08399287611246109,
+        0.05788078159093857, -0.031096020713448524, 0.01086793839931488, -0.001782595063559711,
+    ),
     "f64": (
         -0.3333333333333318, 0.1999999999994879, -0.14285714279699527, 0.11111110758008222, -0.09090897010300912,
         0.07692046669852931, -0.06662947501211865, 0.05846733067922151, -0.05034024066401919, 0.03792874422102972,
@@ -308,6 +311,8 @@ def acos(x: Value) -> Value:
 
 def _angle(a: Value, b: Value) -> Value:
     """atan(a / b) for a, b >= 0, not both 0 and not both infinite."""
+    if a.type == "f32":
+        return _angle_single(a, b)
     high, low = PI[a.type]
     steep, middling = a > b * 2.414213562373095, a > b * 0.41421356237309503
     over = steep.select(-b, middling.select(a - b, a))
@@ -318,6 +323,16 @@ def _angle(a: Value, b: Value) -> Value:
     offset = steep.select(a.b.const(high / 2, a.type), middling.select(a.b.const(high / 4, a.type), 0.0))
     rest = steep.select(a.b.const(low / 2, a.type), middling.select(a.b.const(low / 4, a.type), 0.0))
     return offset + (angle + rest)
+
+
+def _angle_single(a: Value, b: Value) -> Value:
+    """By the lesser of them over the greater, which no size of theirs makes overflow."""
+    high, low = PI[a.type]
+    steep = a > b
+    t = steep.select(b, a) / steep.select(a, b)
+    square = t * t
+    angle = muladd(t * square, polynomial(square, ATAN[a.type]), t)
+    return steep.select(high / 2 - (angle - low / 2), angle)
 
 
 @function
@@ -331,9 +346,10 @@ def atan2(y: Value, x: Value) -> Value:
     """Angle of the point (x, y), with the signs of zeros and the infinities of IEEE 754."""
     high, low = PI[y.type]
     a, b = ir.fabs(y), ir.fabs(x)
-    # Sums of a and b must not overflow; where scaling loses bits, the angle has none of them.
-    large = ir.maximum(a, b) > 2.0 ** (form(y).bias - 2)
-    a, b = large.select(a * 0.25, a), large.select(b * 0.25, b)
+    if y.type == "f64":
+        # Sums of a and b must not overflow; where scaling loses bits, the angle has none of them.
+        large = ir.maximum(a, b) > 2.0 ** (form(y).bias - 2)
+        a, b = large.select(a * 0.25, a), large.select(b * 0.25, b)
     both = a.eq(b) & (a.eq(inf) | a.eq(0.0))
     b = both.select(1.0, b)
     a = (both & a.eq(inf)).select(1.0, a)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, nan
 
 from .. import ir, math
 from ..ir import Value, fabs, is_float, is_signed
@@ -33,14 +33,12 @@ def round_(input: Value, decimals: int = 0) -> Value:
         return input
     if decimals == 0:
         return ir.rint(input)
-    scale = _power_of_ten(abs(decimals), input.type)
+    if abs(decimals) > (308 if input.type == "f64" else 38):  # no such power of ten
+        return input.b.const(nan, input.type)
+    scale = 10.0 ** abs(decimals)
     rounded = ir.rint(input * scale) / scale if decimals > 0 else ir.rint(input / scale) * scale
     # Past the largest number there is nothing after the point to round.
     return (fabs(rounded) < inf).select(rounded, input)
-
-
-def _power_of_ten(exponent: int, type: str) -> float:
-    return 10.0**exponent if exponent <= (308 if type == "f64" else 38) else inf
 
 
 # -- signs -------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ the target has rows it is made as panels (see `panels.py`), along windows or, fo
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,16 +70,16 @@ def panels_kernel(dtype: np.dtype[Any], wide: int, target: Target) -> Kernel:
                 number = (tap[0] * dims[1].kernel + tap[1]) * dims[2].kernel + tap[2]
                 here = to + number * wide + (place.get() - begin)
                 first, last = run_of(dims[2], start, length, is_inside)
-                _fill(b, out, here, b.const(0, "i64"), first)
+                fill(b, out, here, b.const(0, "i64"), first)
                 _gather(b, x, base + row + start, dims[2].stride, out, here, first, last)
-                _fill(b, out, here, last, length)
+                fill(b, out, here, last, length)
             place.set(place.get() + length)
         with b.loop(taps) as tap_number:
-            _fill(b, out, to + tap_number * wide, end - begin, b.const(wide, "i64"))
+            fill(b, out, to + tap_number * wide, end - begin, b.const(wide, "i64"))
     return b.finish()
 
 
-def _fill(b: Builder, out: Buffer, at: Value, first: Value, end: Value) -> None:
+def fill(b: Builder, out: Buffer, at: Value, first: Value, end: Value) -> None:
     """Zeros."""
     with b.loop(end, first, vector=True) as j:
         out[at + j] = 0.0
@@ -135,28 +136,69 @@ def turned_kernel(dtype: np.dtype[Any], wide: int, target: Target) -> Kernel:
 
 @functools.lru_cache(maxsize=8)
 def back_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
-    """Columns, (images, channels, elements of the kernel, windows), added where they were seen; a work item is a channel."""
+    """Columns, (images, channels, elements of the kernel, windows), added where they were seen.
+
+    A work item is up to `BACK` strides of a row of the image. Elements a stride apart are summed side by side, since
+    neighbouring windows see these.
+    """
     type = memory_type(dtype)
     b = Builder(f"convolution_back_{type}", target)
     x, out = b.buffer("x", type), b.buffer("out", type, True)
     planes = b.size("planes")
     dims = windows(b)
-    size, taps = product([d.size for d in dims]), product([d.kernel for d in dims])
-    with b.work(planes) as plane:
-        base = plane * size
-        _fill(b, out, base, b.const(0, "i64"), size)
-        with over(b, whole(b, dims)) as tap:
-            number = (tap[0] * dims[1].kernel + tap[1]) * dims[2].kernel + tap[2]
-            seen = (plane * taps + number) * product([d.count for d in dims])
-            start = dims[2].padding * -1 + tap[2] * dims[2].dilation
-            with b.loop(dims[0].count) as d, b.loop(dims[1].count) as h:
-                is_inside, row = in_row(dims, [d, h], tap)
-                first, last = run_of(dims[2], start, dims[2].count, is_inside)
-                source = seen + (d * dims[1].count + h) * dims[2].count
-                with b.loop(last, first, vector=True) as w:
-                    here = base + row + start + w * dims[2].stride
-                    out[here] = out[here] + x[source + w]
+    taps, count, stride = product([d.kernel for d in dims]), product([d.count for d in dims]), dims[2].stride
+    pieces = _strides(dims[2]).idiv(BACK) + 1
+    sizes = [planes, dims[0].size, dims[1].size, pieces]
+    with b.work(product(sizes)) as item:
+        plane, d, h, piece = places_of(item, sizes)
+        row = ((plane * dims[0].size + d) * dims[1].size + h) * dims[2].size
+        first = piece * BACK
+        sums = b.private(value_of(dtype), BACK, "sum")
+        with b.loop(stride) as phase:
+            left = (dims[2].size - phase + (stride - 1)).idiv(stride) - first
+            length = ir.minimum(ir.maximum(left, b.const(0, "i64")), b.const(BACK, "i64"))
+            with b.loop(length, vector=True) as j:
+                sums[j] = 0.0
+            with b.loop(dims[2].kernel) as k:
+                ahead = phase + dims[2].padding - k * dims[2].dilation
+                start = first + ahead.idiv(stride)  # the window that sees the first of the piece
+                begin = ir.minimum(ir.maximum(start * -1, b.const(0, "i64")), length)
+                end = ir.maximum(ir.minimum(length, dims[2].count - start), begin)
+                is_phase = ahead.irem(stride).eq(0)
+                with b.when(is_phase), b.loop(dims[0].kernel) as i, b.loop(dims[1].kernel) as j:
+                    seen_d, at_d = _window_of(dims[0], d, i)
+                    seen_h, at_h = _window_of(dims[1], h, j)
+                    number = (i * dims[1].kernel + j) * dims[2].kernel + k
+                    source = (plane * taps + number) * count + (at_d * dims[1].count + at_h) * dims[2].count + start
+                    with b.when(seen_d & seen_h), b.loop(end, begin, vector=True) as w:
+                        sums[w] = sums[w] + x[source + w]
+            to = row + first * stride + phase
+            with b.when(stride.eq(1)) as otherwise, b.loop(length, vector=True) as j:
+                out[to + j] = sums[j]
+            with otherwise(), b.loop(length, vector=True) as j:
+                out[to + j * stride] = sums[j]
     return b.finish()
+
+
+BACK = 256
+"""Elements a stride apart that a work item of `back_kernel` sums at most."""
+
+
+def _strides(dim: Windows) -> Value:
+    """Elements of a dim that are a stride apart, less one."""
+    return (dim.size - 1).idiv(dim.stride)
+
+
+def back_count(planes: int, sizes: Sequence[int], stride: int) -> int:
+    """On the host: work items of `back_kernel`."""
+    return planes * math.prod(sizes[:-1]) * ((sizes[-1] - 1) // stride // BACK + 1)
+
+
+def _window_of(dim: Windows, place: Value, tap: Value) -> tuple[Value, Value]:
+    """(whether a window sees a place by an element of the kernel, which one)."""
+    ahead = place + dim.padding - tap * dim.dilation
+    found = ahead.idiv(dim.stride)
+    return (ahead >= 0) & (found * dim.stride).eq(ahead) & (found < dim.count), found
 
 
 # -- one element after the other -------------------------------------------------------------------------------------------

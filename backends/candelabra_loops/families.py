@@ -7,6 +7,7 @@ from . import convolution as convolution
 from . import creation as creation
 from . import gather as gather
 from . import joining as joining
+from . import loss as loss
 from . import masking as masking
 from . import matrices as matrices
 from . import normalization as normalization

@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from candelabra._shape import contiguous_strides
-from candelabra.compiler.ir import Builder, Kernel, Target
+from candelabra.compiler import ir
+from candelabra.compiler.ir import Buffer, Builder, Kernel, Target, Value
 
 from ._kernel import kernel
 from .backend import Look
 from .creation import filled, single
 from .moving import copy_into
 from .places import WIDTH as TURNS
-from .places import WORDS, Loops, given, reshaped, seen, word_of
+from .places import WORDS, Line, Loops, given, reshaped, seen, word_of
 
-FAR = 1 << 62
+FAR = 1 << 60
 """Further than any diagonal."""
 
 # -- copies --------------------------------------------------------------------------------------------------------------
@@ -102,10 +103,25 @@ def triangle_kernel(word: str, target: Target) -> Kernel:
     loops = Loops(b, 2, (1, 1, 1, 0))  # the last two count columns and rows
     with loops.work() as line:
         row = line.bases[3] - line.bases[3].idiv(rows) * rows
-        with line.turns() as (at, to, column, _):
+        if target.rows:
+            _by_runs(b, line, source, out, (row + low) << pairs, (row + (high + 1)) << pairs)
+        else:
+            at, to, column, _ = line.bases
             apart = (column >> pairs) - row
             out[to] = ((apart >= low) & (apart <= high)).select(source[at], 0)
     return b.finish()
+
+
+def _by_runs(b: Builder, line: Line, source: Buffer, out: Buffer, first: Value, end: Value) -> None:
+    """One line: zeros, the elements from one column to before another, and zeros again."""
+    at, to, column, _ = line.bases
+    left, zero = line.loops.sizes[-1] - line.start, b.const(0, "i64")
+    width = ir.minimum(left, line.loops.width)
+    first = ir.minimum(ir.maximum(first - column, zero), width)
+    end = ir.minimum(ir.maximum(end - column, first), width)
+    for start, stop, kept in ((zero, first, False), (first, end, True), (end, width, False)):
+        with b.loop(stop, start, vector=True) as j:
+            out[to + j] = source[at + j] if kept else 0
 
 
 def _triangle(backend: Any, input: Look, low: int, high: int) -> Look:

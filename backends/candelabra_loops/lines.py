@@ -121,9 +121,10 @@ def mean_lines(dtype: np.dtype[Any], target: Target) -> Kernel:
             sums[j] = sums[j] + value
         to = _result(dims, run)
         starts = [d.start(i) for d, i in zip(dims, run.at, strict=True)]
+        others, along = divisor.apart(starts)
+        first, step = starts[2].cast("i32"), dims[2].stride.cast("i32")
         with b.loop(run.length, vector=True) as j:
-            count = divisor.of([*starts[:2], starts[2] + j * dims[2].stride])
-            out[to + j] = sums[j] / count.cast(sums.type)
+            out[to + j] = sums[j] / (others.cast(sums.type) * along(first + j.cast("i32") * step).cast(sums.type))
     return b.finish()
 
 

@@ -74,6 +74,25 @@ def place_kernel(word: str, parts: int, target: Target) -> Kernel:
     return b.finish()
 
 
+@functools.lru_cache(maxsize=8)
+def select_kernel(word: str, target: Target) -> Kernel:
+    """Words of `source` where a mask is true, each stretch's from its start on; as `place_kernel` otherwise."""
+    b = Builder(f"masked_select_{word}", target)
+    source, mask = b.buffer("source", word), b.buffer("mask", "u8")
+    starts, out = b.buffer("starts", "i64"), b.buffer("out", word, True)
+    n, width = b.size("n"), b.size("width")
+    with b.work((n + (width - 1)).idiv(width)) as item:
+        start = item * width
+        left = n - start
+        to, end = b.var(starts[item], "to"), starts[item + 1]
+        with b.loop((left < width).select(left, width)) as j:
+            place = to.get()
+            with b.when(place < end):
+                out[place] = source[start + j]
+            to.set(place + mask[start + j].ne(0).cast("i64"))
+    return b.finish()
+
+
 def _true(source: Buffer, at: Value, parts: int, ignored: Value) -> Value:
     found = [(source[at * parts + p] << ignored.cast(source.type)).ne(0) for p in range(parts)]
     return found[0] | found[-1]
@@ -82,25 +101,36 @@ def _true(source: Buffer, at: Value, parts: int, ignored: Value) -> Value:
 def true_places(backend: Any, look: Look) -> Look:
     """Places, in row-major order, of the elements that are true: int64, shape (n)."""
     source, target, index = backend.contiguous(look), backend.target, look.index
-    n = source.size
+    place = place_kernel(*_words(look.dtype)[:2], target)
+    starts, total = true_starts(backend, source, (place,))
+    out: Look = backend.fresh((total,), np.dtype(np.int64), index)
+    if total:
+        _, parts, ignored = _words(look.dtype)
+        width = STRETCH[target.rows]
+        args = [given(source, parts), given(starts), given(out), source.size, width, ignored]
+        backend.launch(place, -(-source.size // width), args, index)
+    return out
+
+
+def _words(dtype: np.dtype[Any]) -> tuple[str, int, int]:
+    """(word that elements are looked at as, how many each has, upper bits of it that do not count)"""
+    parts = 2 if dtype.kind == "c" else 1
+    return WORDS[dtype.itemsize // parts], parts, int(dtype.kind not in "biu")  # -0.0 is 0
+
+
+def true_starts(backend: Any, source: Look, beside: tuple[Kernel, ...]) -> tuple[Look, int]:
+    """(true elements before each stretch of a contiguous look, int64; how many there are)."""
+    n, target, index = source.size, backend.target, source.index
     if not n:
-        return backend.fresh((0,), np.dtype(np.int64), index)
-    kind, size = look.dtype.kind, look.dtype.itemsize
-    parts = 2 if kind == "c" else 1
-    word = WORDS[size // parts]
-    ignored = int(kind not in "biu")  # -0.0 is 0
+        return source, 0
+    word, parts, ignored = _words(source.dtype)
     width = STRETCH[target.rows]
     stretches = -(-n // width)
     counts: Look = backend.fresh((stretches + 1,), np.dtype(np.int64), index)
-    count, place = count_kernel(word, parts, target), place_kernel(word, parts, target)
-    numbers = [n, width, ignored]
-    backend.launch(count, stretches + 1, [given(source, parts), given(counts), *numbers], index, (place,))
+    args = [given(source, parts), given(counts), n, width, ignored]
+    backend.launch(count_kernel(word, parts, target), stretches + 1, args, index, beside)
     starts = running(backend, "sum", counts, 0, before=True)
-    total = int(backend.to_host(seen(starts, (1,), (1,), stretches))[0])
-    out: Look = backend.fresh((total,), np.dtype(np.int64), index)
-    if total:
-        backend.launch(place, stretches, [given(source, parts), given(starts), given(out), *numbers], index)
-    return out
+    return starts, int(backend.to_host(seen(starts, (1,), (1,), stretches))[0])
 
 
 # -- picked --------------------------------------------------------------------------------------------------------------
@@ -115,6 +145,17 @@ def both(input: Look, mask: Look, op: str) -> tuple[Look, Look]:
 @kernel
 def masked_select(backend: Any, input: Look, mask: Look) -> Look:
     input, mask = both(input, mask, "masked_select")
+    target = backend.target
+    if target.rows and input.size >= target.general and input.dtype.itemsize <= 8:
+        source, where = backend.contiguous(input), backend.contiguous(mask)
+        made = select_kernel(WORDS[input.dtype.itemsize], target)
+        starts, total = true_starts(backend, where, (made,))
+        picked: Look = backend.fresh((total,), input.dtype, input.index)
+        if total:
+            width = STRETCH[True]
+            args = [given(source), given(where), given(starts), given(picked), source.size, width]
+            backend.launch(made, -(-source.size // width), args, input.index)
+        return picked
     places = true_places(backend, mask)
     source = reshaped(backend, input, (input.size,))
     out: Look = backend.fresh(places.shape, input.dtype, input.index)
@@ -135,6 +176,29 @@ def coordinate_kernel(target: Target) -> Kernel:
     return b.finish()
 
 
+@functools.lru_cache(maxsize=8)
+def coordinates_kernel(target: Target) -> Kernel:
+    """Positions along the last two dims of rising places in row-major order, to every `ndim`-th pair of elements; a work
+    item takes up to `width` places."""
+    b = Builder("coordinates", target)
+    places, out = b.buffer("places", "i64"), b.buffer("out", "i64", True)
+    n, width, columns, rows, ndim = (b.size(name) for name in ("n", "width", "columns", "rows", "ndim"))
+    with b.work((n + (width - 1)).idiv(width)) as item:
+        first = item * width
+        left = n - first
+        start, row = b.var(b.const(-1, "i64") * columns, "start"), b.var(b.const(0, "i64"), "row")  # of a row: none yet
+        with b.loop((left < width).select(left, width)) as j:
+            place = places[first + j]
+            with b.when(place - start.get() >= columns):
+                line = place.idiv(columns)
+                start.set(line * columns)
+                row.set(line - line.idiv(rows) * rows)
+            to = (first + j) * ndim + (ndim - 2)
+            out[to] = row.get()
+            out[to + 1] = place - start.get()
+    return b.finish()
+
+
 @kernel
 def nonzero(backend: Any, input: Look) -> Look:
     places = true_places(backend, input)
@@ -143,7 +207,12 @@ def nonzero(backend: Any, input: Look) -> Look:
         return seen(places, (n, 1), (1, 1))
     out: Look = backend.fresh((n, ndim), np.dtype(np.int64), input.index)
     if n:
-        for dim, inner in enumerate(contiguous_strides(input.shape)):
+        last = 0
+        if backend.target.rows and ndim > 1 and n >= backend.target.general:
+            last, width = 2, STRETCH[True]
+            args = [given(places), given(out), n, width, input.shape[-1], input.shape[-2], ndim]
+            backend.launch(coordinates_kernel(backend.target), -(-n // width), args, input.index)
+        for dim, inner in enumerate(contiguous_strides(input.shape)[: ndim - last]):
             args = [given(places), given(out), n, inner, input.shape[dim], ndim, dim]
             backend.launch(coordinate_kernel(backend.target), n, args, input.index)
     return out

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running sums and products: one work item a line, or, for few long lines, by stretches in three steps: the total of
-each stretch, running totals of those, and the stretches again from there."""
+each stretch, running totals of those, and the stretches again from there.
+
+Where there are vectors, sums of neighbours go by blocks: the sums of each eight elements that end somewhere, by three
+additions of the block to itself further along, then running sums of every eighth of those, eight side by side.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +14,31 @@ from typing import Any
 
 import numpy as np
 
+from candelabra.compiler import ir
 from candelabra.compiler.graph import memory_type
-from candelabra.compiler.ir import Builder, Kernel, Target, Value, value_type
+from candelabra.compiler.ir import Builder, Kernel, Target, Value, is_float, value_type
 
 from ._kernel import kernel
 from .backend import Look
 from .places import given
 
-TILE = 64
+TILE = 128
 """Lines that one work item takes side by side where the target has rows."""
+
+ROWS = 4
+"""Elements of each of these lines that are asked for at a time: memory answers as slowly for one."""
 
 ENOUGH = {True: 16, False: 4096}
 """Lines that keep a target busy, by whether it has rows."""
 
 STRETCH = {True: 1 << 15, False: 128}
 """Elements of a line that one work item takes where there are fewer lines, by whether the target has rows."""
+
+BLOCK = 512
+"""Neighbours that are summed as one, where there are vectors: what is kept of them stays in the first-level cache."""
+
+LANES = 8
+"""Running sums side by side in a block."""
 
 NUMPY = {"f64": np.float64, "f32": np.float32, "i64": np.int64}
 
@@ -101,6 +115,59 @@ def run_kernel(how: str, storage: str, parts: int, target: Target) -> Kernel:
     return b.finish()
 
 
+@functools.lru_cache(maxsize=16)
+def line_total_kernel(storage: str, target: Target) -> Kernel:
+    """As `total_kernel` for sums of floats along lines of neighbours."""
+    b, wide = Builder(f"line_total_{storage}", target), wide_type(storage, target)
+    source, out = b.buffer("source", storage), b.buffer("out", wide, True)
+    lines, n, width = b.size("lines"), b.size("n"), b.size("width")
+    with b.work(lines * (n + (width - 1)).idiv(width)) as item:
+        base, start, count = _stretch(item, lines, n, b.const(1, "i64"), width)
+        first, total = base + start, b.var(b.const(0, wide), "total")
+        with b.loop(count, vector=True) as j:
+            total.add(source[first + j].cast(wide), reassoc=True)
+        out[item] = total.get()
+    return b.finish()
+
+
+@functools.lru_cache(maxsize=16)
+def line_kernel(storage: str, target: Target) -> Kernel:
+    """As `run_kernel` for sums of floats along lines of neighbours, by blocks."""
+    b, wide = Builder(f"line_sum_{storage}", target), wide_type(storage, target)
+    source, carries, out = b.buffer("source", storage), b.buffer("carries", wide), b.buffer("out", storage, True)
+    lines, n, width, carried = b.size("lines"), b.size("n"), b.size("width"), b.size("carried")
+    with b.work(lines * (n + (width - 1)).idiv(width)) as item:
+        base, start, count = _stretch(item, lines, n, b.const(1, "i64"), width)
+        carry = b.var(b.const(0, wide), "carry")
+        with b.when(carried.ne(0)):
+            carry.set(carries[item])
+        # Zeros stand before each block, as elements that are summed with its first ones.
+        one, other = (b.private(wide, LANES + BLOCK, "block") for _ in range(2))
+        with b.loop(LANES, vector=True) as k:
+            one[k] = 0
+            other[k] = 0
+        with b.loop(count, step=BLOCK) as block:
+            first, length = base + start + block, ir.minimum(count - block, b.const(BLOCK, "i64"))
+            whole = (length + (LANES - 1)).idiv(LANES) * LANES
+            with b.loop(length, vector=True) as k:
+                one[k + LANES] = source[first + k].cast(wide)
+            with b.loop(whole, start=length) as k:
+                one[k + LANES] = 0
+            for shift in (1, 2, 4):
+                with b.loop(whole, vector=True) as k:
+                    other[k + LANES] = one[k + LANES] + one[k + (LANES - shift)]
+                one, other = other, one
+            sums = b.var(ir.splat(carry.get(), LANES), "sums")
+            with b.loop(whole, step=LANES) as k:
+                sums.set(sums.get() + one.vector(k + LANES, LANES))
+                other[k + LANES] = sums.get()
+            with b.loop(length, vector=True) as k:
+                out[first + k] = other[k + LANES].cast(value_type(storage))
+            carry.set(other[length + (LANES - 1)])
+            one, other = other, one
+    return b.finish()
+
+
 @functools.lru_cache(maxsize=64)
 def columns_kernel(how: str, storage: str, target: Target) -> Kernel:
     """Running results along lines that lie side by side, `TILE` of them in a work item."""
@@ -116,12 +183,17 @@ def columns_kernel(how: str, storage: str, target: Target) -> Kernel:
         accs = b.private(wide, TILE, "acc")
         with b.loop(width, vector=True) as k:
             accs[k] = b.const(int(how == "prod"), wide)
-        with b.loop(n) as j:
-            row = (block * n + j) * inner + first
-            with b.loop(width, vector=True) as k:
-                (new,) = _step(how, [accs[k]], [source[row + k].cast(wide)])
-                accs[k] = new
-                out[row + k] = new.cast(value_type(storage))
+        whole = n - n.irem(ROWS)
+        for start, stop, rows in ((b.const(0, "i64"), whole, ROWS), (whole, n, 1)):
+            with b.loop(stop, start, step=rows) as j:
+                lines = [(block * n + (j + row)) * inner + first for row in range(rows)]
+                with b.loop(width, vector=True) as k:
+                    found, values = [accs[k]], [source[line + k].cast(wide) for line in lines]
+                    for value in values:
+                        found += _step(how, found[-1:], [value])
+                    accs[k] = found[-1]
+                    for line, value in zip(lines, found[1:], strict=True):
+                        out[line + k] = value.cast(value_type(storage))
     return b.finish()
 
 
@@ -147,6 +219,8 @@ def running(backend: Any, how: str, input: Look, dim: int, before: bool = False)
         made = columns_kernel(how, storage, target)
         backend.launch(made, outer * -(-inner // TILE), [*buffers, outer, n, inner], out.index, beside)
         return out
+    if inner == 1 and parts == 1 and how == "sum" and target.vectors and not before and is_float(storage):
+        return _by_lines(backend, source, out, lines, n)
     width = n if lines >= ENOUGH[target.rows] else STRETCH[target.rows]
     count = -(-n // width)
     carries = out  # not looked at where there is one stretch a line
@@ -160,6 +234,23 @@ def running(backend: Any, how: str, input: Look, dim: int, before: bool = False)
         carries = _carried(backend, how, totals, count, lines, parts)
     args = [buffers[0], given(carries), buffers[1], lines, n, inner, width, int(count > 1), int(before)]
     backend.launch(run_kernel(how, storage, parts, target), lines * count, args, out.index, beside)
+    return out
+
+
+def _by_lines(backend: Any, source: Look, out: Look, lines: int, n: int) -> Look:
+    """Running sums of floats along lines of neighbours."""
+    target, storage = backend.target, memory_type(source.dtype)
+    width = n if lines >= ENOUGH[True] else STRETCH[True]
+    count, made = -(-n // width), line_kernel(storage, target)
+    carries = given(out)  # not looked at where there is one stretch a line
+    if count > 1:
+        wide = np.dtype(NUMPY[wide_type(storage, target)])
+        totals: Look = backend.fresh((count, lines), wide, out.index)
+        args = [given(source), given(totals), lines, n, width]
+        backend.launch(line_total_kernel(storage, target), lines * count, args, out.index, [made])
+        carries = given(_carried(backend, "sum", totals, count, lines, 1))
+    args = [given(source), carries, given(out), lines, n, width, int(count > 1)]
+    backend.launch(made, lines * count, args, out.index)
     return out
 
 

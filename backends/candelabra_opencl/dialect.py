@@ -25,10 +25,29 @@ SCALARS = {
 }  # fmt: skip
 """Names of numbers."""
 
+LANES = 16
+"""Turns of a loop that processors take as one: floats of the widest vectors there are; narrower ones take them in parts."""
+
+AT_ONCE = ((64, 4), (160, 2))
+"""(values in a loop at most, how many such steps are under way at once), which hides how long each takes. Longer loops have
+work enough in one, and would take long to build."""
+
 INSTRUCTIONS = frozenset(("fma", "sqrt", "fabs", "copysign", "floor", "ceil", "trunc", "rint"))
 """Functions that are one instruction of a processor."""
 
-VECTORS = {f"{t}x{n}": f"{word}{n}" for t, word in (("f32", "float"), ("f64", "double")) for n in (2, 4, 8, 16)}
+ALONE = """\
+#ifdef __has_attribute
+#if __has_attribute(intel_vec_len_hint)
+#define ALONE __attribute__((reqd_work_group_size(1, 1, 1), intel_vec_len_hint(1)))
+#endif
+#endif
+#ifndef ALONE
+#define ALONE __attribute__((reqd_work_group_size(1, 1, 1)))
+#endif
+"""
+"""Groups of one item. Intel's compiler would write every kernel for several at once as well, at several times the cost."""
+
+VECTORS = {f"{t}x{n}": f"{SCALARS[t]}{n}" for t in ("f32", "f64", "u8", "u16", "u32", "u64") for n in (2, 4, 8, 16)}
 """Names of values of several neighbours."""
 
 
@@ -53,6 +72,8 @@ class OpenCLRenderer(CRenderer):
         self.chunks = chunks
 
     def complete(self, text: str) -> str:
+        if " ALONE " in text:
+            text = ALONE + text
         used = [name for word, name in EXTENSIONS.items() if re.search(word, text)]
         return "".join(f"#pragma OPENCL EXTENSION {name} : enable\n" for name in used) + text
 
@@ -60,7 +81,11 @@ class OpenCLRenderer(CRenderer):
         group = kernel.work.group
         if self.chunks and group == 1:
             params = [*params, "long chunk"]
-        fixed = f" __attribute__((reqd_work_group_size({group}, 1, 1)))" if self.chunks or group > 1 else ""
+        fixed = (
+            f" __attribute__((reqd_work_group_size({group}, 1, 1)))" if group > 1 else " ALONE" if self.chunks else ""
+        )
+        if self.chunks:
+            fixed += f" __attribute__((min_vector_width({32 * LANES})))"
         return f"__kernel{fixed} void {entry}({', '.join(params)})"
 
     def work(self, work: Work, index: str, lane: str, count: str) -> tuple[list[str], list[str]]:
@@ -72,12 +97,33 @@ class OpenCLRenderer(CRenderer):
         return [
             "const long begin = (long)get_global_id(0) * chunk;",
             f"const long end = min(begin + chunk, (long){count});",
-            *([] if has_loops(work) else self.loop_hint([])),
+            *([] if has_loops(work) else self.loop_hints(work, [])),
             f"for (long {index} = begin; {index} < end; ++{index}) {{",
         ], ["}"]
 
     def loop_hint(self, reductions: Sequence[str]) -> list[str]:
         return ["#pragma clang loop vectorize(assume_safety)"] if self.chunks else []
+
+    def loop_hints(self, loop: ir.For | Work, reductions: Sequence[str]) -> list[str]:
+        # PoCL's LLVM takes half a vector and one step at a time for processors newer than itself.
+        width = self._width(loop)
+        return [f"{line} {width}".rstrip() for line in self.loop_hint(reductions)]
+
+    def reduction_hints(self, loop: ir.For) -> list[str]:
+        width = self._width(loop) if self.chunks else ""
+        return [f"#pragma clang loop {width}"] if width else []
+
+    def _width(self, loop: ir.For | Work) -> str:
+        """How wide a loop over neighbours is to be; nothing for other loops, whose elements the compiler may better take
+        one by one."""
+        items = loop.body.items
+        if any(isinstance(i, (ir.If, ir.For, ir.While)) or (isinstance(i, ir.Value) and "x" in i.type) for i in items):
+            return ""
+        if not _walks_neighbours(loop):
+            return ""
+        values = sum(isinstance(i, ir.Value) for i in items)
+        steps = next((n for most, n in AT_ONCE if values <= most), 1)
+        return f"vectorize_width({LANES}) interleave_count({steps})"
 
     def serial_hint(self) -> list[str]:
         # Intel's vectorizer takes float sums apart in any loop it may touch, whatever the options say.
@@ -107,6 +153,10 @@ class OpenCLRenderer(CRenderer):
     def store_vector(self, type: str, space: str, pointer: str, index: str, value: str) -> str:
         return f"vstore{type.partition('x')[2]}({value}, 0, {pointer} + {index});"
 
+    def shuffle(self, type: str, a: str, b: str, picks: Sequence[int]) -> str:
+        n = int(type.partition("x")[2])
+        return f"({self.types[type]})({', '.join(f'{(a, b)[i // n]}.s{i % n:x}' for i in picks)})"
+
     def exchange(self, type: str, pointer: str, seen: str, new: str) -> str:
         return f"{'atom' if type == 'u64' else 'atomic'}_cmpxchg({pointer}, {seen}, {new})"
 
@@ -117,6 +167,28 @@ class OpenCLRenderer(CRenderer):
         if not ir.is_int(type):
             return None
         return f"{'atom' if ir.bits(type) == 64 else 'atomic'}_add({pointer}, {value})"
+
+
+def _walks_neighbours(loop: ir.For | Work) -> bool:
+    """Whether all memory of a loop is read and written at neighbouring places, or at one."""
+    moves = {id(loop.index)}
+    places = []
+    for item in loop.body.items:
+        if isinstance(item, ir.Value):
+            if any(id(a) in moves for a in item.args):
+                moves.add(id(item))
+            if item.op in ("load", "vector"):
+                places.append(item.args[0])
+        elif isinstance(item, ir.Store):
+            places.append(item.index)
+    return all(
+        id(p) not in moves or p is loop.index or (p.op == "add" and loop.index in p.args and not _both(p, moves))
+        for p in places
+    )
+
+
+def _both(place: ir.Value, moves: set[int]) -> bool:
+    return all(id(a) in moves for a in place.args)
 
 
 def has_loops(work: Work) -> bool:

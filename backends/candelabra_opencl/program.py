@@ -21,6 +21,7 @@ from candelabra._errors import CompileError
 from candelabra.compiler import cache, debug
 from candelabra.compiler.c_renderer import CRenderer, Source
 from candelabra.compiler.ir import Kernel
+from candelabra_loops.building import explained
 
 from .runtimes import host
 
@@ -90,17 +91,5 @@ class Programs:
             return self._built(program, options)
         except cl.Error as error:
             log = str(program.get_build_info(self.device, cl.program_build_info.LOG)).strip()
-            raise CompileError(explained(source.text, log or str(error), self.label)) from error
-
-
-def explained(source: str, log: str, label: str) -> str:
-    """A message with the kernel and the line that a compiler's log complains of."""
-    found = next((m for pattern in AT_LINE if (m := pattern.search(log))), None)
-    if found is None:
-        return f"opencl: {label} must take a program, got\n{log}"
-    lines = source.splitlines()
-    number = int(found[1])
-    line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
-    names = [said[3:] for said in lines[:number] if said.startswith("// ")]
-    name = names[-1] if names else "its helpers"
-    return f"opencl kernel {name}: {label} must take its source, got {found[2]!r} at line {number}: {line}\n{log}"
+            said = log or str(error)
+            raise CompileError(explained(f"opencl: {self.label}", source.text, said, AT_LINE)) from error

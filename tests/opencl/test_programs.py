@@ -10,7 +10,8 @@ from candelabra._errors import CompileError
 from candelabra.compiler import cache, debug
 from candelabra.compiler.c_renderer import Source
 from candelabra.compiler.ir import Builder
-from candelabra_opencl.program import explained
+from candelabra_loops.building import explained
+from candelabra_opencl.program import AT_LINE
 
 
 def scaled(number, target):
@@ -76,15 +77,16 @@ def test_refused_source_names_kernel_line_and_log(backend, index, folder):
     with pytest.raises(CompileError) as caught:
         backend.device(index).programs.program(Source(text, ("good", "bad")), "")
     first = str(caught.value).splitlines()[0]
-    assert first.startswith("opencl kernel bad: ")
-    assert "must take its source, got" in first
+    assert first.startswith("opencl: ")
+    assert "must take the source of kernel bad, got" in first
     assert "oops" in first
     assert first.endswith("at line 6: x[0] = oops;")
     assert len(str(caught.value).splitlines()) > 1
 
 
 def test_log_without_a_place_is_shown_whole():
-    assert explained("", "out of patience", "a device") == "opencl: a device must take a program, got\nout of patience"
+    said = explained("opencl: a device", "", "out of patience", AT_LINE)
+    assert said == "opencl: a device must take a program, got\nout of patience"
 
 
 def test_one_batch_serves_every_device(backend, folder):

@@ -43,6 +43,10 @@ LIBRARY_NO_ROOM = {"CUBLASError": 3, "CUSOLVERError": 2, "CUSPARSEError": 2}
 
 PEER_IS_ENABLED = 704
 
+STAGED = 1 << 16
+"""Bytes that a copy from pageable memory has always read when the call returns; of larger ones CUDA says only that it may
+have. Source: CUDA runtime API, API synchronization behavior."""
+
 
 class Device:
     """One GPU: its memory, default stream and architecture."""
@@ -56,12 +60,29 @@ class Device:
         self.arch = program.arch_for(self.capability)
         self.pending: collections.deque[tuple[Any, Any]] = collections.deque()
         self.peers: set[int] = set()
+        self.streams: list[
+            Any
+        ] = []  # all that were made: none may be destroyed with a wrapper that is found dead in a cycle
+        self.spare_streams: dict[int, list[Any]] = {}
+        self._lock = threading.Lock()
 
     def keep(self, event: Any, array: Any) -> None:
         """Keeps a host array alive until the copy from or to it is done."""
-        self.pending.append((event, array))
-        while self.pending and self.pending[0][0].done:
-            self.pending.popleft()
+        done: list[Any] = []  # arrays die outside the lock
+        with self._lock:
+            self.pending.append((event, array))
+            while self.pending and self.pending[0][0].done:
+                done.append(self.pending.popleft())
+
+    def new_stream(self, priority: int) -> Stream:
+        """A stream beside the default one: one that nobody uses any more, where there is one."""
+        spare = self.spare_streams.setdefault(priority, [])
+        try:
+            native = spare.pop()
+        except IndexError:
+            native = NativeStream(non_blocking=True, priority=priority)
+            self.streams.append(native)
+        return Stream(self.index, native, spare)
 
 
 def limit_of(megabytes: str) -> int:
@@ -162,7 +183,7 @@ class CUDABackend(LoopsBackend):
         self.bind(index)
 
     def device_properties(self, index: int) -> DeviceProperties:
-        p = runtime.getDeviceProperties(index)
+        p = runtime.getDeviceProperties(index)  # CUDA's releases have dropped some entries
         version = runtime.driverGetVersion()
         return DeviceProperties(
             name=p["name"].decode(),
@@ -173,24 +194,30 @@ class CUDABackend(LoopsBackend):
             warp_size=p["warpSize"],
             max_threads_per_block=p["maxThreadsPerBlock"],
             shared_memory_per_block=p["sharedMemPerBlock"],
-            clock_rate_khz=p["clockRate"],
+            clock_rate_khz=p.get("clockRate", 0),
             driver=f"CUDA {version // 1000}.{version % 1000 // 10}",
             vendor="NVIDIA",
             extra={
-                "L2_cache_size": p["l2CacheSize"],
-                "max_threads_per_multi_processor": p["maxThreadsPerMultiProcessor"],
-                "regs_per_multiprocessor": p["regsPerMultiprocessor"],
-                "memory_clock_rate": p["memoryClockRate"],
-                "memory_bus_width": p["memoryBusWidth"],
-                "is_integrated": bool(p["integrated"]),
-                "is_multi_gpu_board": bool(p["isMultiGpuBoard"]),
-                "pci_bus_id": p["pciBusID"],
-                "pci_device_id": p["pciDeviceID"],
-                "pci_domain_id": p["pciDomainID"],
+                "L2_cache_size": p.get("l2CacheSize", 0),
+                "max_threads_per_multi_processor": p.get("maxThreadsPerMultiProcessor", 0),
+                "regs_per_multiprocessor": p.get("regsPerMultiprocessor", 0),
+                "memory_clock_rate": p.get("memoryClockRate", 0),
+                "memory_bus_width": p.get("memoryBusWidth", 0),
+                "is_integrated": bool(p.get("integrated", 0)),
+                "is_multi_gpu_board": bool(p.get("isMultiGpuBoard", 0)),
+                "pci_bus_id": p.get("pciBusID", 0),
+                "pci_device_id": p.get("pciDeviceID", 0),
+                "pci_domain_id": p.get("pciDomainID", 0),
             },
         )
 
+    def _check_wait(self, what: str) -> None:
+        """Raises while work is captured: CUDA would give the capture up if it were asked to wait."""
+        if self.capture() is not None:
+            raise BackendError(f"cuda graph: the host cannot wait while work is captured, got {what}; do it after")
+
     def synchronize(self, index: int) -> None:
+        self._check_wait("synchronize")
         device = self.device(index)
         self.bind(index)
         runtime.deviceSynchronize()
@@ -215,14 +242,26 @@ class CUDABackend(LoopsBackend):
             )
         return error
 
+    @contextlib.contextmanager
+    def meaning(self, index: int) -> Iterator[None]:
+        """Says what CUDA's errors of a `with` block mean; for members that core does not do it for."""
+        try:
+            yield
+        except (runtime.CUDARuntimeError, driver.CUDADriverError) as error:
+            meant = self.translate_error(error, index)
+            if meant is error:
+                raise
+            raise meant from error
+
     # -- streams and events --------------------------------------------------------------------------------------
 
     def default_stream(self, index: int) -> Stream:
         return self.device(index).default
 
     def new_stream(self, index: int, priority: int = 0) -> Stream:
+        device = self.device(index)
         self.bind(index)
-        return Stream(index, NativeStream(non_blocking=True, priority=priority))
+        return device.new_stream(priority)
 
     def set_stream(self, index: int, stream: Stream) -> None:
         self.bind(index)
@@ -238,12 +277,15 @@ class CUDABackend(LoopsBackend):
         return default if number == default.address else Stream(index, NativeStream.from_external(Foreign(number)))
 
     def query_stream(self, stream: Stream) -> bool:
+        self._check_wait("a query of a stream")
         self.bind(stream.index)
         return bool(stream.native.done)
 
     def synchronize_stream(self, stream: Stream) -> None:
+        self._check_wait("synchronize of a stream")
         self.bind(stream.index)
-        stream.native.synchronize()
+        with self.meaning(stream.index):
+            stream.native.synchronize()
 
     def wait_event(self, stream: Stream, event: Event) -> None:
         if event.native is not None:
@@ -262,7 +304,8 @@ class CUDABackend(LoopsBackend):
 
     def synchronize_event(self, event: Event) -> None:
         if event.native is not None:
-            event.native.synchronize()
+            with self.meaning(event.index):
+                event.native.synchronize()
 
     def elapsed_ms(self, start: Event, end: Event) -> float:
         return float(get_elapsed_time(start.native, end.native))
@@ -289,11 +332,13 @@ class CUDABackend(LoopsBackend):
         return block.address
 
     def upload(self, block: Block, array: np.ndarray[Any, Any]) -> None:
-        # From pageable memory the call returns when the elements are read; pinned ones are read later.
+        graph = self.capture()
+        if graph is not None:  # each replay reads the elements again, so they stay, in memory that is always there
+            array = graph.keep(self.pin(array))
         stream = self.bound(block.index)
         source = array.ctypes.data
         runtime.memcpyAsync(block.address, source, array.nbytes, runtime.memcpyHostToDevice, stream.address)
-        if is_pinned(array):
+        if graph is None and (array.nbytes > STAGED or is_pinned(array)):
             stream.native.synchronize()
 
     def download(self, block: Block, offset: int, nbytes: int) -> np.ndarray[Any, Any]:
@@ -308,6 +353,8 @@ class CUDABackend(LoopsBackend):
         return out
 
     def from_host_async(self, array: np.ndarray[Any, Any], index: int) -> Look:
+        if not self.may_wait(index):
+            return self.from_host(array, index)
         made = self.fresh(array.shape, array.dtype, index)
         if array.size:
             flat, stream = np.ascontiguousarray(array), self.bound(index)
@@ -319,7 +366,7 @@ class CUDABackend(LoopsBackend):
     def to_host_async(self, handle: Look, out: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
         if out is None:
             out = self.pinned_empty(handle.shape, handle.dtype)
-        if not out.flags.c_contiguous or not out.size:
+        if not out.flags.c_contiguous or not out.size or not self.may_wait(handle.index):
             out[...] = self.to_host(handle)
             return out
         whole, stream = self.contiguous(handle), self.bound(handle.index)
@@ -386,18 +433,17 @@ class CUDABackend(LoopsBackend):
 
     def record_stream(self, handle: Look, stream: Stream) -> None:
         block = handle.block
-        if block.stream != stream:
+        if block.stream != stream and self.capture() is None:  # an event of captured work is never done
             self.bind(stream.index)
             block.uses = [*(block.uses or ()), stream.marker()]
 
     def memory_stats(self, index: int) -> Mapping[str, int]:
         if index not in self._devices:
             return {}
-        pool = self.device(index).pool
-        return pool.counter.stats(pool.limit)
+        return self.device(index).pool.stats()
 
     def reset_peak_memory_stats(self, index: int) -> None:
-        self.device(index).pool.counter.reset_peak()
+        self.device(index).pool.reset_peak()
 
     def empty_cache(self, index: int) -> None:
         if not self.may_wait(index):
@@ -410,13 +456,16 @@ class CUDABackend(LoopsBackend):
     def array(self, handle: Look) -> Any:
         """CuPy's array on a handle's memory; CuPy's current device and stream are the handle's from now on."""
         self.bound(handle.index).native.use()
-        size = handle.dtype.itemsize
-        pointer = handle.block.pointer + handle.offset * size
+        size, block = handle.dtype.itemsize, handle.block
+        held = cupy.cuda.UnownedMemory(block.address, block.nbytes, block, handle.index)  # the array keeps the block
+        pointer = cupy.cuda.MemoryPointer(held, handle.offset * size)
         return cupy.ndarray(handle.shape, handle.dtype, pointer, tuple(s * size for s in handle.steps))
 
     def look(self, array: Any, index: int) -> Look:
         """A handle on the memory of CuPy's array, which it keeps alive."""
         size = array.dtype.itemsize
+        if array.data.ptr % min(size, 8):
+            raise DLPackError(f"from_dlpack: elements must lie at multiples of their size, got {array.data.ptr:#x}")
         if any(s % size or s < 0 for s in array.strides):
             array = cupy.ascontiguousarray(array)
         block = self.device(index).pool.wrap(array.data, array.nbytes, self.bound(index))
@@ -424,10 +473,9 @@ class CUDABackend(LoopsBackend):
         return Look(block, 0, tuple(array.shape), steps, np.dtype(array.dtype), index)
 
     def to_dlpack(self, handle: Look, stream: int | None, max_version: tuple[int, int] | None) -> Any:
-        array = self.array(handle)
         asked = {} if max_version is None else {"max_version": max_version}
         try:
-            return array.__dlpack__(stream=stream, **asked)
+            return self.array(handle).__dlpack__(stream=stream, **asked)
         except (TypeError, ValueError) as error:
             raise DLPackError(f"dlpack: CuPy must know the dtype, got {handle.dtype}: {error}") from error
 

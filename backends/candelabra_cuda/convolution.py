@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -104,7 +105,23 @@ class Plan:
         self.graph.execute(memory, None if space is None else space.address, handle=handle)
 
 
-_plans: dict[Any, Plan | None] = {}
+def _plan(
+    cudnn: Any, handle: Any, node: str, shapes: Sequence[Shape], dtype: str, geometry: Sequence[Shape], index: int
+) -> Plan | None:
+    """The thread's plan, None where cuDNN has none. A graph keeps memory for its operands' addresses: no two threads share one."""
+    plans: dict[Any, Plan | None] = _threads.__dict__.setdefault("plans", {})
+    key = (node, shapes, dtype, geometry, index, get_float32_matmul_precision())
+    if key not in plans:
+        if len(plans) >= MOST_PLANS:
+            plans.clear()
+        plans[key] = None
+        try:
+            plans[key] = Plan(cudnn, handle, node, shapes, dtype, geometry)
+        except (cudnn.cudnnGraphNotSupportedError, NotImplementedError):
+            pass  # its way of saying that it has no plan
+        except (RuntimeError, ImportError) as error:
+            warnings.warn(f"cuda: cuDNN planned no {node} of {shapes}, got {error}; own kernels serve", stacklevel=2)
+    return plans[key]
 
 
 def _by_cudnn(
@@ -117,16 +134,12 @@ def _by_cudnn(
         return None
     shapes = tuple(_two_dims(s) for s in (*[x.shape for x in operands], shape))
     geometry = tuple((fill, *x) if len(x) == 1 else tuple(x) for fill, x in ((1, stride), (0, padding), (1, dilation)))
-    key = (node, shapes, dtype, geometry, index, get_float32_matmul_precision())
-    handle = _handle(cudnn, backend, index)
-    if key not in _plans:
-        if len(_plans) >= MOST_PLANS:
-            _plans.clear()
-        try:
-            _plans[key] = Plan(cudnn, handle, node, shapes, dtype, geometry)
-        except (cudnn.cudnnGraphNotSupportedError, NotImplementedError):
-            _plans[key] = None
-    plan = _plans[key]
+    try:
+        handle = _handle(cudnn, backend, index)
+    except RuntimeError as error:
+        warnings.warn(f"cuda: cuDNN must start, got {error}; own kernels serve", stacklevel=2)
+        return None
+    plan = _plan(cudnn, handle, node, shapes, dtype, geometry, index)
     if plan is None:
         return None
     out: Look = backend.fresh(shape, first.dtype, index)

@@ -8,8 +8,9 @@
 
 A replay does the same work on the same memory: inputs are written into the tensors that were captured, results appear
 in those made then, whose memory is the graph's own. While work is captured nothing runs, so values cannot be read
-on the host, positions of indexing ops are not checked, and random numbers cannot be drawn. Kernels new to the process are built
-during capture, which is legal; run the work once before, so that libraries choose their ways.
+on the host, positions of indexing ops are not checked, and random numbers cannot be drawn. Host arrays that the work reads are
+kept by the graph, in pinned memory: each replay reads them again. Kernels new to the process are built during capture, which is
+legal; run the work once before, so that libraries choose their ways.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import itertools
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
+
+from cupy.cuda.device import get_cublas_handle
 
 from candelabra._errors import ArgumentError, BackendError, CallError
 
@@ -44,6 +47,12 @@ class CUDAGraph:
         self._stream: Any = None
         self._pool: _PoolOf | None = None
         self._using: contextlib.ExitStack | None = None
+        self._kept: list[Any] = []
+
+    def keep(self, array: Any) -> Any:
+        """Keeps a host array that replays read; returns it."""
+        self._kept.append(array)
+        return array
 
     def capture_begin(self, pool: PoolId | None = None, capture_error_mode: str = "global") -> None:
         """Captures the work given to the current stream from now on.
@@ -65,6 +74,7 @@ class CUDAGraph:
         if not stream.address:
             raise ArgumentError("capture_begin: needs a stream of its own, got the default stream; use cuda.graph()")
         self._pool = _PoolOf.named(pool) if pool is not None else _PoolOf(backend.device(index).pool)
+        get_cublas_handle()  # which takes memory of its own when it is made
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._pool.owner.using(self._pool.native))
             stream.native.use()
@@ -83,7 +93,13 @@ class CUDAGraph:
         self._backend.set_capture(None)
         using, self._using = self._using, None
         with using:
-            self._native = self._stream.native.end_capture()
+            try:
+                self._native = self._stream.native.end_capture()
+            except RuntimeError as error:  # CuPy's errors are of this class
+                self.reset()
+                raise BackendError(
+                    f"capture_end: all work must be of a kind that can be captured, got {error}"
+                ) from error
 
     def replay(self) -> None:
         """Gives the captured work to the current stream.
@@ -95,11 +111,13 @@ class CUDAGraph:
             raise BackendError("replay: needs a captured graph, got an empty one")
         stream = self._backend.bound(self._stream.index)
         stream.native.use()
-        self._native.launch(stream.native)
+        with self._backend.meaning(stream.index):
+            self._native.launch(stream.native)
 
     def reset(self) -> None:
-        """Forgets the work and gives up the graph's memory."""
+        """Forgets the work and gives up the graph's memory, but for what tensors still hold of it."""
         self._native, self._pool = None, None
+        self._kept.clear()
 
     def pool(self) -> PoolId:
         """What names the graph's memory, for other graphs to share."""
@@ -150,8 +168,12 @@ def captured(
         cuda_graph.capture_begin(pool, mode)
         try:
             yield
-        finally:
-            cuda_graph.capture_end()
+        except BaseException:
+            with contextlib.suppress(BackendError):  # what went wrong is on its way already
+                cuda_graph.capture_end()
+            cuda_graph.reset()
+            raise
+        cuda_graph.capture_end()
 
 
 def _default(stream: Any) -> Any:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -20,13 +21,24 @@ FEW = 32
 KNOWN = frozenset(("float32", "float64", "complex64", "complex128"))
 
 
+@functools.cache
+def has_solver() -> bool:
+    """Whether cuSOLVER is installed."""
+    try:
+        from cupy_backends.cuda.libs import cusolver
+    except ImportError:
+        return False
+    return cusolver is not None
+
+
 def inverse(backend: Any, input: Look) -> Look:
     """Inverses by LU decomposition.
 
     Raises:
         ArgumentError: a matrix is singular.
     """
-    if input.dtype.name not in KNOWN or input.shape[-1] <= FEW or not input.size:
+    small = input.dtype.name not in KNOWN or input.shape[-1] <= FEW or not input.size
+    if small or not backend.may_wait(input.index) or not has_solver():  # what is singular is read on the host
         found: Look = by_kernels(backend, input)
         return found
     whole = backend.contiguous(input)

@@ -7,6 +7,7 @@ Where other streams used it (`record_stream`), it goes back when they are done.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import math
 import threading
@@ -33,12 +34,15 @@ class Block:
         index: of the device.
         stream: the one it was made for.
         uses: events of work on other streams.
+        home: CuPy's pool that the memory is of. A pool takes its memory along when it goes, that in use as well, so a
+            block keeps its own.
     """
 
-    __slots__ = ("address", "index", "nbytes", "pointer", "pool", "size", "stream", "uses")
+    __slots__ = ("address", "home", "index", "nbytes", "pointer", "pool", "size", "stream", "uses")
 
-    def __init__(self, pointer: Any, nbytes: int, stream: Any, pool: Pool | None) -> None:
+    def __init__(self, pointer: Any, nbytes: int, stream: Any, pool: Pool | None, home: Any = None) -> None:
         self.pointer = pointer
+        self.home = home
         self.address: int = pointer.ptr
         self.nbytes = nbytes
         self.size = -(-max(nbytes, 1) // LEAST) * LEAST
@@ -53,6 +57,14 @@ class Block:
             pool.take_back(self)
 
 
+class Counter(MemoryCounter):
+    """Counts that a block may change while another one is being counted: it may die whenever Python collects garbage."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.RLock()  # type: ignore[assignment]
+
+
 class Pool:
     """Memory of one device.
 
@@ -62,13 +74,14 @@ class Pool:
     """
 
     def __init__(self, limit: int = 0) -> None:
-        self.counter = MemoryCounter()
+        self.counter = Counter()
         self.is_open = True
         self._sizes: dict[int, int] = {}
+        self._gone: collections.deque[int] = collections.deque()
         self._allocator = PythonFunctionAllocator(self._malloc, self._free)
         self._main = MemoryPool(self._allocator.malloc)
         self._private = threading.local()
-        self._waiting: list[tuple[list[Any], Any]] = []
+        self._waiting: list[tuple[list[Any], Any, Any]] = []
         self._lock = threading.RLock()  # a block may die within take(), when Python collects garbage
         self._limit = 0
         self.set_limit(limit)
@@ -78,6 +91,7 @@ class Pool:
     def _malloc(self, size: int, index: int) -> int:
         address: int = runtime.malloc(size)
         self._sizes[address] = size
+        self._count_gone()
         self.counter.reserved(size)
         return address
 
@@ -86,7 +100,24 @@ class Pool:
             return  # the driver takes all of it back when the process ends
         with contextlib.suppress(runtime.CUDARuntimeError):  # of a lost device; nobody could be told
             runtime.free(address)
-        self.counter.reserved(-self._sizes.pop(address))
+        # CuPy's pool is locked now: who holds the counter's lock may be waiting for that one.
+        self._gone.append(self._sizes.pop(address))
+
+    def _count_gone(self) -> None:
+        """Counts what went back to the device."""
+        while self._gone:
+            with contextlib.suppress(IndexError):  # another thread was faster
+                self.counter.reserved(-self._gone.popleft())
+
+    def stats(self) -> dict[str, int]:
+        """Statistics of the memory, by the contract's keys."""
+        self._count_gone()
+        return self.counter.stats(self._limit)
+
+    def reset_peak(self) -> None:
+        """Lets the peaks start from the present values."""
+        self._count_gone()
+        self.counter.reset_peak()
 
     @property
     def limit(self) -> int:
@@ -110,11 +141,16 @@ class Pool:
 
     def malloc(self, nbytes: int) -> Any:
         """Memory as CuPy's functions take it: for its current stream."""
-        return getattr(self._private, "pool", self._main).malloc(nbytes)
+        return self._here.malloc(nbytes)
+
+    @property
+    def _here(self) -> Any:
+        """CuPy's pool that this thread takes memory from."""
+        return getattr(self._private, "pool", self._main)
 
     def adopt(self, pointer: Any, nbytes: int, stream: Any) -> Block:
-        """A block on memory of the pool."""
-        made = Block(pointer, nbytes, stream, self)
+        """A block on memory that this thread has taken from the pool."""
+        made = Block(pointer, nbytes, stream, self, self._here)
         self.counter.allocated(made.size)
         return made
 
@@ -127,11 +163,12 @@ class Pool:
         self.counter.freed(block.size)
         if block.uses:
             with self._lock:
-                self._waiting.append((block.uses, block.pointer))
+                self._waiting.append((block.uses, block.pointer, block.home))
 
     def _collect(self) -> None:
         with self._lock:
-            self._waiting = [entry for entry in self._waiting if not all(event.done for event in entry[0])]
+            entries, self._waiting = self._waiting, []  # a block that dies meanwhile is added to the new list
+            self._waiting += [entry for entry in entries if not all(event.done for event in entry[0])]
 
     def empty(self) -> None:
         """Gives free memory back to the device; the caller has waited for pending work."""

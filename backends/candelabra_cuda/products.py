@@ -31,6 +31,9 @@ TYPES = {
 FAST = {"high": cublas.CUBLAS_COMPUTE_32F_FAST_TF32, "medium": cublas.CUBLAS_COMPUTE_32F_FAST_16BF}
 
 DEFAULT_ALGORITHM = -1
+WIDE_SUMS = 16
+"""CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION: parts of a sum are added up as wide as they were made."""
+
 MOST = 2**31 - 1
 """cuBLAS counts in 32 bits."""
 
@@ -84,6 +87,8 @@ def gemm(backend: Any, p: Product, out: Look) -> bool:
     at = [backend.data_ptr(look) for look in (p.other, p.input, out)]
     backend.bound(out.index).native.use()
     handle = device.get_cublas_handle()
+    if size == 2:
+        cublas.setMathMode(handle, WIDE_SUMS)
     for outer in range(p.batch[0]):
         b, a, c = (
             start + outer * step * size

@@ -32,7 +32,7 @@ def sort(backend: Any, input: Look, dim: int, descending: bool, stable: bool) ->
     """Values in order and where each was, int64."""
     n = input.shape[dim] if input.shape else 0
     lines = math.prod(input.shape) // n if n else 0
-    if n < LONG or lines > FEW:
+    if n < LONG or lines > FEW or not backend.may_wait(input.index):  # Thrust waits for its result
         found: tuple[Look, Look] = by_merging(backend, input, dim, descending, stable)
         return found
     source = backend.contiguous(input)

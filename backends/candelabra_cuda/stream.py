@@ -17,14 +17,22 @@ class Stream:
         index: of the device.
         native: CuPy's.
         address: CUDA's handle; 0 for the default stream.
+        spare: where the native stream goes when nobody looks at this one any more. A destroyed stream's handle may be given
+            to a new one while its work is under way, and memory freed for that handle would then be used too early.
     """
 
-    __slots__ = ("address", "index", "native")
+    __slots__ = ("address", "index", "native", "spare")
 
-    def __init__(self, index: int, native: Any) -> None:
+    def __init__(self, index: int, native: Any, spare: list[Any] | None = None) -> None:
         self.index = index
         self.native = native
         self.address: int = native.ptr
+        self.spare = spare
+
+    def __del__(self) -> None:
+        spare = getattr(self, "spare", None)
+        if spare is not None:
+            spare.append(self.native)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Stream) and (self.index, self.address) == (other.index, other.address)

@@ -85,6 +85,15 @@ def test_reduction_by_groups_meets_at_barriers(log, lines, n):
     assert np.array_equal(cb.tensor(x, device="cuda").sum(1).cpu().numpy(), x.sum(1, dtype=np.float64).astype("f4"))
 
 
+@pytest.mark.parametrize("lines", [1, 2, 5])
+@pytest.mark.parametrize("n", [65_537, 70_000, 100_003])
+def test_extremes_of_long_lines_have_no_empty_parts(log, lines, n):
+    x = np.random.default_rng(n).normal(size=(lines, n)).astype("f4")
+    there = cb.tensor(x, device="cuda")
+    assert np.array_equal(there.amax(1).cpu().numpy(), x.max(1))
+    assert np.array_equal(there.amin(1).cpu().numpy(), x.min(1))
+
+
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "int32", "int64", "uint64", "float16", "float64"])
 def test_numbers_of_every_type_reach_their_slots(log, dtype):
     host = cb.full((5,), 1, dtype=getattr(cb, dtype))
@@ -122,6 +131,56 @@ def test_kernel_that_does_not_compile_names_itself_and_its_line(gpu, backend):
 
     with pytest.raises(cb.BackendError, match=r"kernel broken.*at line 3: wrong"):
         program.compile_source("\n// broken\nwrong\n", "sm_90")
+
+
+# -- the stand-in itself ---------------------------------------------------------------------------------------------------
+
+
+def _group_kernel(body):
+    from candelabra.compiler.ir import Builder
+    from candelabra_cuda.dialect import TARGET
+
+    b = Builder("planted", TARGET)
+    out = b.buffer("out", "f32", True)
+    with b.groups(b.size("n"), 256) as (group, lane):
+        body(b, out, group, lane)
+    return b.finish()
+
+
+def test_stand_in_finds_threads_that_part_at_a_barrier(log, backend):
+    def body(b, out, group, lane):
+        with b.when(lane < 100):
+            b.barrier()
+        out[lane] = 1.0
+
+    x = cb.empty(256, device="cuda")
+    with pytest.raises(AssertionError, match=r"kernel planted.*parted at the barrier of line \d+"):
+        backend.launch(_group_kernel(body), 1, [(x._array.block, 0), 1], 0)
+
+
+def test_stand_in_finds_shared_memory_nobody_wrote(log, backend):
+    def body(b, out, group, lane):
+        memory = b.shared("f32", 256)
+        with b.when(lane < 255):
+            memory[lane] = 1.0
+        b.barrier()
+        out[lane] = memory[lane]
+
+    x = cb.empty(256, device="cuda")
+    backend.launch(_group_kernel(body), 1, [(x._array.block, 0), 1], 0)
+    found = x.cpu().numpy()
+    assert (found[:255] == 1).all() and found[255] < -1e6
+
+
+def test_stand_in_finds_writes_past_the_end(log, gpu, backend):
+    def body(b, out, group, lane):
+        out[lane] = 1.0
+
+    x = cb.empty(250, device="cuda")
+    backend.launch(_group_kernel(body), 1, [(x._array.block, 0), 1], 0)
+    del x
+    with pytest.raises(AssertionError, match="wrote past the end of a block of 1000 bytes"):
+        backend.synchronize(0), cb.ones(1, device="cuda")
 
 
 # -- products, sorts, inverses by libraries ------------------------------------------------------------------------------
@@ -314,6 +373,16 @@ def test_current_device_is_where_tensors_are_made(log):
     assert cb.cuda.can_device_access_peer(0, 1)
 
 
+def test_stream_nobody_uses_is_used_again_not_destroyed(log, backend):
+    made = backend.new_stream(0)
+    native, holder = made.native, {}
+    holder["stream"], holder["self"] = made, holder  # found dead by the collector, with all it reaches
+    del made, holder
+    gc.collect()
+    assert backend.new_stream(0).native is native
+    assert backend.new_stream(0, -1).native is not native
+
+
 def test_events_time_and_order(log):
     start, end = cb.cuda.Event(enable_timing=True), cb.cuda.Event(enable_timing=True)
     start.record()
@@ -343,6 +412,40 @@ def test_work_that_failed_for_good_names_the_device(log, gpu, status):
     gpu.fails[:] = [status]
     with pytest.raises(cb.DeviceLostError):
         cb.cuda.synchronize()
+
+
+def test_shared_array_keeps_memory_of_a_graph(log, gpu, backend):
+    x = cb.ones(2000, device="cuda")
+    graph = cb.cuda.CUDAGraph()
+    with cb.cuda.graph(graph):
+        y = x + 1
+    graph.replay()
+    array, address = backend.array(y._array), y.data_ptr()
+    del y
+    graph.reset()
+    gc.collect()
+    gpu.alive(address)
+    assert (array.np == 2).all()
+
+
+@pytest.mark.parametrize("wait", [lambda: cb.cuda.current_stream().synchronize(), lambda: cb.cuda.synchronize()])
+def test_waiting_for_a_lost_device_names_it(log, gpu, monkeypatch, wait):
+    cb.ones(3, device="cuda")
+
+    def lost(*args):
+        raise gpu.CUDARuntimeError(700)
+
+    monkeypatch.setattr(gpu.Stream, "synchronize", lost)
+    monkeypatch.setattr(sys.modules["cupy.cuda.runtime"], "deviceSynchronize", lost)
+    with pytest.raises(cb.DeviceLostError, match='device "cuda:0"'):
+        wait()
+
+
+def test_dlpack_refuses_elements_across_words(log, backend, gpu):
+    block = backend.reserve(64, 0)
+    array = gpu.ndarray((4,), np.float32, block.pointer + 2, (4,))
+    with pytest.raises(cb.DLPackError, match="multiples of their size"):
+        backend.look(array, 0)
 
 
 def test_dlpack_gives_cupys_array_on_the_same_memory(log):
@@ -413,6 +516,73 @@ def test_indexing_is_captured_without_its_check(log):
         y = cb.index_select(x, 0, at)
     graph.replay()
     assert y.tolist() == [1.0, 3.0]
+
+
+def test_graphs_results_outlive_it(log, gpu):
+    x = cb.ones(2000, device="cuda")
+    graph = cb.cuda.CUDAGraph()
+    with cb.cuda.graph(graph):
+        y = x * 2 + 1
+    graph.replay()
+    graph.reset()
+    del graph
+    gc.collect()
+    gpu.alive(y.data_ptr())  # CuPy's pools take memory that is in use along when they go
+    assert (y.cpu() == 3).all()
+
+
+def test_host_numbers_of_a_capture_are_there_at_each_replay(log):
+    x = cb.arange(10, dtype=cb.float32, device="cuda")
+    cb.index_select(x, 0, cb.tensor([1, 3], device="cuda")).cpu()
+    graph = cb.cuda.CUDAGraph()
+    with cb.cuda.graph(graph):
+        y = cb.index_select(x, 0, cb.tensor([1, 3], device="cuda"))
+    gc.collect()
+    for k in (1, 2):
+        x.fill_(float(k))
+        graph.replay()
+        assert y.tolist() == [k, k]
+
+
+def test_capture_that_failed_leaves_an_empty_graph(log):
+    x = cb.ones(4, device="cuda")
+    graph = cb.cuda.CUDAGraph()
+    with pytest.raises(ZeroDivisionError), cb.cuda.graph(graph):
+        y = x + 1
+        1 / 0  # noqa: B018
+    with cb.cuda.graph(graph):
+        y = x + 2
+    graph.replay()
+    assert (y.cpu() == 3).all()
+
+
+def test_host_does_not_wait_during_a_capture(log):
+    x = cb.ones(4, device="cuda")
+    for wait in (
+        cb.cuda.synchronize,
+        lambda: cb.cuda.current_stream().synchronize(),
+        lambda: cb.cuda.current_stream().query(),
+    ):
+        graph = cb.cuda.CUDAGraph()
+        with cb.cuda.graph(graph):
+            with pytest.raises(cb.BackendError, match="cannot wait while work is captured"):
+                wait()
+            y = x + 1
+        graph.replay()
+        assert (y.cpu() == 2).all()
+
+
+def test_libraries_that_wait_leave_a_capture_to_kernels(log):
+    host = cb.randn(20_000), cb.eye(40, dtype=cb.float64) * 3
+    line, matrix = (h.to("cuda") for h in host)
+    cb.cuda.current_stream().synchronize()
+    graph = cb.cuda.CUDAGraph()
+    with cb.cuda.graph(graph):
+        values, inverse = cb.sort(line)[0], cb.inverse(matrix)
+    graph.replay()
+    assert not said(log, "thrust") and not said(log, "inv")
+    assert cb.equal(values.cpu(), cb.sort(host[0])[0])
+    cb.testing.assert_close(inverse.cpu(), cb.eye(40, dtype=cb.float64) / 3)
 
 
 def test_graphed_function_gives_results_and_gradients(log):

@@ -198,10 +198,17 @@ def test_products_pass_what_cublas_takes():
     ]
 
 
+def test_modules_and_functions_tell_their_handles():
+    """Launches read `Function.ptr`, events and streams `ptr`: attributes of compiled classes, if CuPy made them public."""
+    function = _home("cupy.cuda.function.Function")
+    assert hasattr(function, "ptr") and hasattr(function, "module")
+    assert hasattr(_home("cupy.cuda.MemoryPointer"), "ptr")
+
+
 def test_properties_of_a_device_are_those_cupy_gives():
     """Every key that the backend reads is in CuPy's table, as far as its compiled code names it."""
     source = (ROOT / "backend.py").read_text()
-    keys = set(re.findall(r'\bp\["(\w+)"\]', source))
+    keys = set(re.findall(r'\bp(?:\[|\.get\()"(\w+)"', source))
     assert len(keys) > 10
     binary = Path(importlib.import_module("cupy_backends.cuda.api.runtime").__file__).read_bytes()
     assert [k for k in sorted(keys) if k.encode() not in binary] == []
@@ -216,3 +223,8 @@ def test_cudnn_graphs_take_what_plans_pass():
     assert {"dim", "stride", "data_type", "name"} <= set(inspect.signature(graph.tensor).parameters)
     for kind in ("HALF", "BFLOAT16", "FLOAT"):
         assert hasattr(cudnn.data_type, kind)
+    for note in ("TENSOR_CORE", "DOWN_CONVERT_INPUTS", "REDUCED_PRECISION_REDUCTION", "WINOGRAD", "FFT"):
+        assert hasattr(cudnn.numerical_note, note)
+    for mode in ("A", "FALLBACK"):
+        assert hasattr(cudnn.heur_mode, mode)
+    assert callable(graph.deselect_numeric_notes) and callable(cudnn.set_stream) and callable(cudnn.create_handle)

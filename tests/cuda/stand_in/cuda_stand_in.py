@@ -3,17 +3,26 @@
 
 It is no GPU and proves nothing of one: it runs the backend's Python, and the CUDA C++ it generates, on the host. Memory is
 NumPy's; two "devices" share it. Kernels are the very text that NVRTC gets, built by the host's C++ compiler behind a header
-that explains CUDA's words: threads of a block run one after the other, and where they meet at barriers, as coroutines.
-Work is done when it is given to a stream; while a stream is captured it is put down instead, and done at each replay.
+that explains CUDA's words: threads of a block run one after the other, and where they meet at barriers, as coroutines, now
+from the first to the last and now the other way round. Work is done when it is given to a stream; while a stream is captured it
+is put down instead, and done at each replay.
 
-Every call that works on memory checks the current device, and that the memory is alive.
+What a GPU might let pass shows here: fresh memory and shared memory of each block hold nonsense, a pool that goes takes the
+memory in use along, as CuPy's does, and work raises when an address is in nobody's memory, when an earlier kernel wrote past
+the end of a block, when threads of a block meet at different barriers or leave before one, and when a graph reads host memory
+that may be gone. `CUDA_STAND_IN_FLAGS` adds flags of the compiler: `-fsanitize=undefined -fsanitize-undefined-trap-on-error`
+ends the process at a misaligned address, a shift that is too long, or a float that does not fit an integer.
+
+Every call that works on memory checks the current device.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,6 +30,8 @@ import tempfile
 import threading
 import types
 import weakref
+import zlib
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,6 +39,9 @@ import numpy as np
 
 DEVICES = 2
 TOTAL = 1 << 28
+NONSENSE = 0xCB
+"""Bytes that nobody has written."""
+
 ILLEGAL_ADDRESS = 700
 
 HEADER = r"""
@@ -38,7 +52,7 @@ HEADER = r"""
 #define __global__
 #define __device__
 #define __forceinline__ inline
-#define __shared__ static
+#define __shared__ static __attribute__((section("cb_shared")))
 #define __launch_bounds__(n)
 struct cb_place { unsigned x; };
 static cb_place blockIdx, threadIdx;
@@ -75,28 +89,40 @@ static inline double erfinv(double x) {
 static inline float erfinvf(float x) { return (float)erfinv((double)x); }
 static ucontext_t cb_main, cb_fiber[1024];
 static bool cb_done[1024];
+static int cb_line[1024];
+static unsigned cb_launches;
 static void (*cb_body)(void**);
 static void** cb_params;
-static inline void __syncthreads() { swapcontext(&cb_fiber[threadIdx.x], &cb_main); }
+extern "C" __attribute__((weak, visibility("hidden"))) char __start_cb_shared[], __stop_cb_shared[];
+static void cb_meet(int line) { cb_line[threadIdx.x] = line; swapcontext(&cb_fiber[threadIdx.x], &cb_main); }
+#define __syncthreads() cb_meet(__LINE__)
 static void cb_start(int thread) { threadIdx.x = thread; cb_body(cb_params); cb_done[thread] = true; }
-static void cb_run(void (*body)(void**), void** params, unsigned blocks, unsigned threads, bool meet) {
+static int cb_run(void (*body)(void**), void** params, unsigned blocks, unsigned threads, bool meet) {
     static char* stacks = new char[1024u * 32768u];
     cb_body = body; cb_params = params;
+    ++cb_launches;
     for (unsigned b = blocks; b-- > 0;) {
         blockIdx.x = b;
         if (!meet) { for (unsigned t = threads; t-- > 0;) { threadIdx.x = t; body(params); } continue; }
+        if (__start_cb_shared) memset(__start_cb_shared, 0xCB, __stop_cb_shared - __start_cb_shared);
         for (unsigned t = 0; t < threads; ++t) {
             getcontext(&cb_fiber[t]);
             cb_fiber[t].uc_stack.ss_sp = &stacks[t * 32768u]; cb_fiber[t].uc_stack.ss_size = 32768u;
             cb_fiber[t].uc_link = &cb_main; cb_done[t] = false;
             makecontext(&cb_fiber[t], (void (*)())cb_start, 1, (int)t);
         }
-        for (bool left = true; left;) {
-            left = false;
-            for (unsigned t = threads; t-- > 0;)
-                if (!cb_done[t]) { threadIdx.x = t; swapcontext(&cb_main, &cb_fiber[t]); left = left || !cb_done[t]; }
+        for (unsigned round = cb_launches + b;; ++round) {
+            for (unsigned i = 0; i < threads; ++i) {
+                threadIdx.x = round & 1 ? i : threads - 1 - i;
+                swapcontext(&cb_main, &cb_fiber[threadIdx.x]);
+            }
+            for (unsigned t = 1; t < threads; ++t)
+                if (cb_done[t] != cb_done[0] || (!cb_done[0] && cb_line[t] != cb_line[0]))
+                    return cb_line[cb_done[t] ? 0 : t];
+            if (cb_done[0]) break;
         }
     }
+    return 0;
 }
 """
 
@@ -140,6 +166,9 @@ used = [0] * DEVICES
 fails: list[int] = []
 """Errors that the next pieces of work raise."""
 
+faults: list[str] = []
+"""What kernels did wrong without anybody's notice; the next piece of work raises it."""
+
 
 def malloc(size: int) -> int:
     if used[state.device] + size > TOTAL:
@@ -170,6 +199,8 @@ def give(stream: int, what: str, work: Any) -> None:
     """Does work, or puts it down where the stream is captured."""
     if fails:
         raise CUDARuntimeError(fails.pop(0))
+    if faults:
+        raise AssertionError(faults.pop(0))
     native = Stream.known.get(stream)
     if native is not None and native.device_id not in (-1, state.device):
         raise CUDARuntimeError(400)
@@ -188,6 +219,12 @@ def memcpyAsync(dst: int, src: int, size: int, kind: int, stream: int) -> None:
             alive(src)
         ctypes.memmove(dst, src, size)
 
+    native = Stream.known.get(stream)
+    if native is not None and native.captured is not None and kind != 3:
+        host_side = src if kind == 1 else dst
+        assert is_memory_pinned(host_side), (
+            "a graph must not read or write pageable memory, which may be gone at a replay"
+        )
     give(stream, f"memcpy{kind}", work)
 
 
@@ -208,6 +245,11 @@ class Memory:
     def __init__(self, address: int, size: int, give_back: Any) -> None:
         self.ptr, self.size, self.device_id = address, size, state.device
         weakref.finalize(self, give_back, address, size)
+
+
+class UnownedMemory:
+    def __init__(self, ptr: int, size: int, owner: object, device_id: int = -1) -> None:
+        self.ptr, self.size, self.owner, self.device_id = ptr, size, owner, device_id
 
 
 class MemoryPointer:
@@ -238,20 +280,25 @@ class MemoryPool:
     def __init__(self, allocator: Any) -> None:
         self.allocator = allocator
         self.free: dict[Any, list[MemoryPointer]] = {}
+        self.in_use: dict[int, MemoryPointer] = {}
         self.limit = 0
         self.total = 0
 
     def malloc(self, size: int) -> MemoryPointer:
-        size = -(-size // 512) * 512
+        asked, size = size, -(-size // 512) * 512
         key = (state.device, current().ptr, size)
         kept = self.free.get(key)
         whole = kept.pop() if kept else self._fresh(size)
-
+        host(whole.ptr, size)[:] = NONSENSE
+        self.in_use[whole.ptr] = whole  # the only reference to it, as in CuPy
         pool = weakref.ref(self)
 
         def give_back(address: int, size: int) -> None:
-            if (found := pool()) is not None:
-                found.free.setdefault(key, []).append(whole)
+            if (found := pool()) is None:
+                return
+            if (host(address, size)[asked:] != NONSENSE).any():
+                faults.append(f"a kernel wrote past the end of a block of {asked} bytes")
+            found.free.setdefault(key, []).append(found.in_use.pop(address))
 
         return MemoryPointer(Memory(whole.ptr, size, give_back), 0)
 
@@ -402,6 +449,9 @@ def compiler() -> str | None:
 
 FLAGS = ("-O0", "-std=c++17", "-w", "-fPIC", "-shared", "-ffp-contract=off", "-fno-strict-aliasing", "-fno-math-errno")
 
+MARK = zlib.crc32(Path(__file__).read_bytes() + os.environ.get("CUDA_STAND_IN_FLAGS", "").encode())
+"""Part of the version: programs built by another stand-in, or with other flags, are none of this one's."""
+
 _programs: dict[int, list[Any]] = {}
 
 
@@ -424,12 +474,15 @@ def compileProgram(program: int, options: Any) -> None:
         parts.append(f"static void {name}_body(void** p) {{ {name}({given}); }}")
         parts.append(
             f'extern "C" unsigned {name}_run(void** p, unsigned blocks, unsigned threads) '
-            f"{{ if (p) cb_run({name}_body, p, blocks, threads, {meet}); return {len(kinds)}; }}"
+            f"{{ return p ? cb_run({name}_body, p, blocks, threads, {meet}) : {len(kinds)}; }}"
         )
+        pointers = sum(1 << i for i, kind in enumerate(kinds) if kind.endswith("*"))
+        parts.append(f'extern "C" unsigned long long {name}_pointers = {pointers}ull;')
     with tempfile.TemporaryDirectory() as folder:
         text, made = Path(folder, "kernels.cpp"), Path(folder, "kernels.so")
         text.write_text("\n".join(parts))
-        done = subprocess.run([str(compiler()), *FLAGS, str(text), "-o", str(made)], capture_output=True, text=True)
+        flags = [*FLAGS, *shlex.split(os.environ.get("CUDA_STAND_IN_FLAGS", ""))]
+        done = subprocess.run([str(compiler()), *flags, str(text), "-o", str(made)], capture_output=True, text=True)
         if done.returncode:
             _programs[program][2] = re.sub(r"kernels\.cu:(\d+):\d+: error:", r"kernels.cu(\1): error:", done.stderr)
             raise NVRTCError("NVRTC_ERROR_COMPILATION (6)")
@@ -440,6 +493,7 @@ class Function:
     def __init__(self, module: Any, name: str) -> None:
         run = getattr(module.library, f"{name}_run")
         run.restype, run.argtypes = ctypes.c_uint, [ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+        self.pointers = ctypes.c_uint64.in_dll(module.library, f"{name}_pointers").value
         self.name, self.run, self.module, self.ptr = name, run, module, id(self)
         functions[self.ptr] = self
 
@@ -470,7 +524,11 @@ def launchKernel(
     mine = (ctypes.c_void_p * count)(*[start + 8 * i for i in range(count)])
 
     def work(function: Function = function, slots: Any = slots) -> None:
-        function.run(mine, gx, bx)
+        for i in range(count):
+            if function.pointers >> i & 1:
+                alive(slots[i])
+        line = function.run(mine, gx, bx)
+        assert not line, f"kernel {function.name}: threads of a block parted at the barrier of line {line}"
 
     give(stream, f"launch {function.name}", work)
 
@@ -600,7 +658,7 @@ def install() -> None:
         "cupy.cuda",
         runtime=runtime, pinned_memory=pinned_memory, function=function, device=device, nvtx=nvtx, Event=Event,
         Stream=Stream, get_elapsed_time=get_elapsed_time, MemoryPool=MemoryPool,
-        MemoryPointer=MemoryPointer, PythonFunctionAllocator=PythonFunctionAllocator, using_allocator=using_allocator,
+        MemoryPointer=MemoryPointer, UnownedMemory=UnownedMemory, PythonFunctionAllocator=PythonFunctionAllocator, using_allocator=using_allocator,
         alloc_pinned_memory=alloc_pinned_memory,
     )  # fmt: skip
     linalg = _module("cupy.linalg", inv=inv)
@@ -615,15 +673,16 @@ def install() -> None:
         "cupy_backends.cuda.libs.nvrtc",
         NVRTCError=NVRTCError, createProgram=createProgram, compileProgram=compileProgram,
         getCUBIN=lambda p: _programs[p][1], getPTX=lambda p: _programs[p][1], getProgramLog=lambda p: _programs[p][2],
-        destroyProgram=lambda p: _programs.pop(p), getVersion=lambda: ("stand-in", 0),
+        destroyProgram=lambda p: _programs.pop(p), getVersion=lambda: ("stand-in", MARK),
         getSupportedArchs=lambda: [75, 80, 90, 120],
     )  # fmt: skip
     cublas = _module(
         "cupy_backends.cuda.libs.cublas",
-        gemmStridedBatchedEx=gemmStridedBatchedEx, CUBLAS_OP_N=0, CUBLAS_OP_T=1, CUBLAS_COMPUTE_32F=68,
+        gemmStridedBatchedEx=gemmStridedBatchedEx, setMathMode=lambda handle, mode: log.append(("math mode", mode)), CUBLAS_OP_N=0, CUBLAS_OP_T=1, CUBLAS_COMPUTE_32F=68,
         CUBLAS_COMPUTE_64F=70, CUBLAS_COMPUTE_32F_FAST_TF32=77, CUBLAS_COMPUTE_32F_FAST_16BF=75,
     )  # fmt: skip
-    libs = _module("cupy_backends.cuda.libs", nvrtc=nvrtc, cublas=cublas)
+    cusolver = _module("cupy_backends.cuda.libs.cusolver")
+    libs = _module("cupy_backends.cuda.libs", nvrtc=nvrtc, cublas=cublas, cusolver=cusolver)
     api = _module("cupy_backends.cuda.api", driver=driver)
     _module("cupy_backends", cuda=_module("cupy_backends.cuda", libs=libs, api=api))
 
@@ -631,6 +690,7 @@ def install() -> None:
 def _module(name: str, **members: Any) -> Any:
     made = types.ModuleType(name)
     made.__path__ = []  # type: ignore[attr-defined]
+    made.__spec__ = ModuleSpec(name, None)
     vars(made).update(members)
     sys.modules[name] = made
     return made

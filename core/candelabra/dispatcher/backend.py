@@ -174,7 +174,7 @@ class MemoryCounter:
     """Counts of a backend that keeps its own memory: the values of `memory_stats`, safe under threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a block that dies while its thread counts is counted by the same thread
         self._values = dict.fromkeys(MEMORY_STATS, 0)
 
     def allocated(self, size_bytes: int) -> None:

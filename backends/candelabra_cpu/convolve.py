@@ -29,13 +29,12 @@ from llvmlite import ir
 from . import memory, threads
 from .emit import F32, F64, I64, PTR, Function, Value, Variable, compiled, function
 from .native import vector_bits
-
-Sizes = tuple[int, int, int]
+from .tiles import Args, Sizes, geometry, lanes, run, serves
 
 
 def vectors(rows: int) -> int:
     """Vectors of positions in a block of registers with `rows` output channels: enough to hide how long a sum takes."""
-    return 3 if rows > 1 else 8
+    return min(8, max(1, (12 if vector_bits() == 256 else 24) // rows))
 
 
 SLACK = 256
@@ -48,30 +47,12 @@ CHUNK_BYTES = 1 << 22
 """Planes held at once: larger ones would have left the caches before they are used."""
 
 
-def lanes(dtype: Any) -> int:
-    """Elements of a vector register."""
-    return vector_bits() // 8 // np.dtype(dtype).itemsize
-
-
 def block_rows() -> tuple[int, ...]:
     """Numbers of output channels that a block of registers may have: 32 or 16 registers hold it and what it needs."""
-    return (8, 4, 1) if vector_bits() != 256 else (4, 1)
+    return (8, 4, 3, 2, 1) if vector_bits() != 256 else (4, 3, 2, 1)
 
 
 # -- native code -----------------------------------------------------------------------------------------------------
-
-
-class _Args:
-    """Words of a kernel's argument block by name."""
-
-    def __init__(self, f: Function, address: Value, names: tuple[str, ...]) -> None:
-        self.f, self.address, self.names = f, address, names
-
-    def __getattr__(self, name: str) -> Value:
-        return self.f.load(I64, self.address, self.names.index(name))
-
-    def pointer(self, name: str) -> Value:
-        return self.f.cast(getattr(self, name), PTR)
 
 
 _PLANES = ("source", "target", "depth", "height", "width", "out_depth", "out_height", "out_width", "stride_d", "stride_h",
@@ -82,7 +63,7 @@ def _planes(module: Any, scalar: Any, lane_count: int) -> None:
     """Copies channels `begin` to `end` into their planes."""
     vector = ir.VectorType(scalar, lane_count)
     with function(module, "planes", args=PTR, begin=I64, end=I64) as (f, args, begin, end):
-        a = _Args(f, args, _PLANES)
+        a = Args(f, args, _PLANES)
         width, plane = a.out_width, a.out_depth * a.out_height * a.out_width
         with f.range(begin, end) as channel:
             source = f.at(scalar, a.pointer("source"), channel * a.source_step)
@@ -156,7 +137,7 @@ _WEIGHTS = ("source", "target", "rows", "row_step", "group_step", "offsets", "co
 def _weights(module: Any, scalar: Any, rows: int) -> None:
     """Packs blocks `begin` to `end` of `rows` output channels: the block's channels side by side for each k."""
     with function(module, "weights", args=PTR, begin=I64, end=I64) as (f, args, begin, end):
-        a = _Args(f, args, _WEIGHTS)
+        a = Args(f, args, _WEIGHTS)
         with f.range(begin, end) as at:
             group, block = at // a.blocks, at % a.blocks
             target = f.at(scalar, a.pointer("target"), at * a.count * rows)
@@ -182,7 +163,7 @@ def _product(module: Any, scalar: Any, rows: int, lane_count: int) -> None:
     panel = lane_count * vectors(rows)
     room = panel * (PANELS + 1)
     with function(module, "product", args=PTR, begin=I64, end=I64) as (f, args, begin, end):
-        a = _Args(f, args, _PRODUCT)
+        a = Args(f, args, _PRODUCT)
         scratch = f.buffer(scalar, rows * room)
         with f.range(begin, end) as unit:
             image, group, tile = unit // (a.tiles * a.groups), unit // a.tiles % a.groups, unit % a.tiles
@@ -193,7 +174,7 @@ def _product(module: Any, scalar: Any, rows: int, lane_count: int) -> None:
                 packed = f.at(scalar, a.pointer("weights"), (group * a.blocks + block) * a.count * rows)
                 channel = group * a.rows + block * rows
                 q = f.var(I64, first)
-                for some in (n for n in (8, 4, 3, 2, 1) if n <= vectors(rows)):
+                for some in (n for n in (8, 6, 4, 3, 2, 1) if n <= vectors(rows)):
                     with f.loop() as leave_if:
                         # The last vectors start earlier rather than end beyond the last position.
                         leave_if(q.value + (some - 1) * lane_count >= after)
@@ -207,7 +188,7 @@ def _product(module: Any, scalar: Any, rows: int, lane_count: int) -> None:
 
 
 def _sums(
-    f: Function, a: _Args, vector: Any, rows: int, some: int, planes: Value, packed: Value, channel: Value
+    f: Function, a: Args, vector: Any, rows: int, some: int, planes: Value, packed: Value, channel: Value
 ) -> list[list[Variable]]:
     """A block of registers: output channels times positions, summed over k; they start from the bias."""
     scalar = vector.element
@@ -230,7 +211,7 @@ def _sums(
 
 
 def _store_rows(
-    f: Function, a: _Args, vector: Any, rows: int, room: int, panel: int, scratch: Value, image: Value, group: Value,
+    f: Function, a: Args, vector: Any, rows: int, room: int, panel: int, scratch: Value, image: Value, group: Value,
     block: Value, first: Value, after: Value,
 ) -> None:  # fmt: skip
     """Moves the positions `first` to `after` that lie in a row of the output to their places."""
@@ -257,7 +238,7 @@ def _weight_grad(module: Any, scalar: Any, rows: int, lane_count: int) -> None:
     """Units (group, block of output channels, part of the kernel's elements) `begin` to `end`."""
     vector = ir.VectorType(scalar, lane_count)
     with function(module, "weight_grad", args=PTR, begin=I64, end=I64) as (f, args, begin, end):
-        a = _Args(f, args, _WEIGHT_GRAD)
+        a = Args(f, args, _WEIGHT_GRAD)
         blocks = (a.count - 1) // TAPS + 1
         with f.range(begin, end) as unit:
             group, block, part = unit // (a.parts * a.row_blocks), unit // a.parts % a.row_blocks, unit % a.parts
@@ -265,7 +246,7 @@ def _weight_grad(module: Any, scalar: Any, rows: int, lane_count: int) -> None:
                 _tap_block(f, a, vector, rows, group, block * rows, tap_block * TAPS)
 
 
-def _tap_block(f: Function, a: _Args, vector: Any, rows: int, group: Value, row: Value, tap: Value) -> None:
+def _tap_block(f: Function, a: Args, vector: Any, rows: int, group: Value, row: Value, tap: Value) -> None:
     scalar = vector.element
     planes = f.at(scalar, a.pointer("planes"), group * a.group_step)
     looks = [
@@ -365,16 +346,6 @@ def _planes_of(
     return Planes(source, plane, stride, np.array(rows, np.int64), -(-size // align) * align)
 
 
-def run(kernel: int, count: int, cost: int, *args: Any) -> None:
-    """A kernel over `count` units of about `cost` operations, in chunks worth a thread."""
-    grain = max(1, min(-(-count // (threads.count() * 4)), count), 20_000 // max(cost, 1))
-    threads.launcher()(kernel, count, grain, *args)
-
-
-def _three(values: tuple[int, ...], fill: int) -> Sizes:
-    return (fill,) * (3 - len(values)) + tuple(values)  # type: ignore[return-value]
-
-
 def _flat(position: Sizes, plane: Sizes) -> int:
     return (position[0] * plane[1] + position[1]) * plane[2] + position[2]
 
@@ -424,18 +395,10 @@ class Plan:
 Geometry = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 
-def _geometry(sizes: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Sizes, ...]:
-    """Everything in three dims, and the output's sizes."""
-    size, k, s, d = (_three(tuple(v), 1) for v in (sizes, kernel, stride, dilation))
-    p = _three(tuple(padding), 0)
-    counts = tuple((n + 2 * q - e * (m - 1) - 1) // t + 1 for n, m, t, q, e in zip(size, k, s, p, d, strict=True))
-    return size, k, s, p, d, counts  # type: ignore[return-value]
-
-
 @functools.lru_cache(512)
 def forward_plan(x: Any, w: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Plan:
     """Plan of the convolution of shapes (N, C, *sizes) and (O, C / groups, *kernel)."""
-    size, kernel, s, p, d, counts = _geometry(x[2:], w[2:], stride, padding, dilation)
+    size, kernel, s, p, d, counts = geometry(x[2:], w[2:], stride, padding, dilation)
     taps = list(itertools.product(*map(range, kernel)))
     reach = [tuple(i * e for i, e in zip(tap, d, strict=True)) for tap in taps]
     phase_of = [tuple(r % t for r, t in zip(at, s, strict=True)) for at in reach]
@@ -459,7 +422,7 @@ def forward_plan(x: Any, w: Any, stride: Any, padding: Any, dilation: Any, group
 @functools.lru_cache(512)
 def input_plan(g: Any, w: Any, input_size: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Plan:
     """Plan of the gradient of the input, of sizes `input_size`, by an output gradient of shape g."""
-    size, kernel, s, p, d, counts = _geometry(input_size, w[2:], stride, padding, dilation)
+    size, kernel, s, p, d, counts = geometry(input_size, w[2:], stride, padding, dilation)
     taps = list(itertools.product(*map(range, kernel)))
     wanted = []
     for rest in itertools.product(*(range(min(t, n)) for t, n in zip(s, size, strict=True))):
@@ -545,7 +508,7 @@ def _multiply(plan: Plan, part: Part, rows: int, looked: Any, weights: Any, bias
 
 def forward(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     """The convolution; arguments as of the op, arrays of one floating dtype."""
-    from . import depthwise
+    from . import depthwise, direct
 
     input, weight = np.ascontiguousarray(input), np.ascontiguousarray(weight)
     bias = None if bias is None else np.ascontiguousarray(bias)
@@ -553,6 +516,8 @@ def forward(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilat
     out = memory.empty((len(input), len(weight), *plan.out_sizes[3 - len(stride) :]), input.dtype)
     if depthwise.serves(weight.shape[2:], stride, groups, input.shape[1]):
         depthwise.forward(input, weight, bias, stride, padding, dilation, out)
+    elif serves(len(weight) // groups, plan.out_sizes[1] * plan.out_sizes[2], input.dtype):
+        direct.forward(input, weight, bias, stride, padding, dilation, groups, out)
     else:
         execute(plan, input, weight, bias, out)
     return out
@@ -560,12 +525,16 @@ def forward(input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilat
 
 def input_grad(grad: Any, weight: Any, input_size: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     """The gradient of the input; arguments as of the op."""
-    from . import depthwise
+    from . import depthwise, direct
 
     grad, weight = np.ascontiguousarray(grad), np.ascontiguousarray(weight)
     out = memory.empty((len(grad), groups * weight.shape[1], *input_size), grad.dtype)
     if depthwise.serves(weight.shape[2:], stride, groups, len(weight)) and weight.shape[1] == 1:
         depthwise.input_grad(grad, weight, stride, padding, dilation, out)
+        return out
+    positions = math.prod(-(-n // t) for n, t in zip(input_size[-2:], stride[-2:], strict=True))
+    if serves(weight.shape[1], positions, grad.dtype):
+        direct.input_grad(grad, weight, stride, padding, dilation, groups, out)
         return out
     plan = input_plan(
         grad.shape, weight.shape, tuple(input_size), tuple(stride), tuple(padding), tuple(dilation), groups
@@ -576,13 +545,27 @@ def input_grad(grad: Any, weight: Any, input_size: Any, stride: Any, padding: An
 
 def weight_grad(grad: Any, input: Any, weight_size: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     """The gradient of the weight; arguments as of the op."""
-    from . import depthwise
+    from . import depthwise, direct_grad
+    from .kernels import convolution
 
     input, grad = np.ascontiguousarray(input), np.ascontiguousarray(grad)
     channels, filters = input.shape[1] // groups, grad.shape[1]
     if depthwise.serves(weight_size, stride, groups, input.shape[1]):
-        return depthwise.weight_grad(grad, input, weight_size, stride, padding, dilation)
-    shape = (filters, channels, *weight_size)
+        out = depthwise.weight_grad(grad, input, weight_size, stride, padding, dilation)
+    elif serves(filters // groups, channels * (weight_size[-1] if dilation[-1] == 1 else 1), grad.dtype):
+        return direct_grad.weight_grad(grad, input, weight_size, stride, padding, dilation, groups)
+    else:
+        out = _weight_grad_of_planes(grad, input, (filters, channels, *weight_size), stride, padding, dilation, groups)
+    if np.isfinite(out).all():
+        return out
+    # Windows that lie beyond a row's end counted with a factor of 0, which leaves traces of infinities.
+    return convolution.convolution_weight_grad(grad, input, weight_size, stride, padding, dilation, groups)
+
+
+def _weight_grad_of_planes(
+    grad: Any, input: Any, shape: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
+    filters, channels = shape[:2]
     plan = forward_plan(input.shape, shape, tuple(stride), tuple(padding), tuple(dilation), groups)
     vector = lanes(grad.dtype)
     plane = plan.planes.plane

@@ -16,8 +16,8 @@ from typing import Any
 from llvmlite import ir
 
 from . import memory
-from .convolve import _Args, lanes, run
 from .emit import F32, F64, I64, PTR, Function, Value, compiled, function
+from .tiles import Args, lanes, run
 
 ROWS = 4
 """Output rows in a block."""
@@ -75,7 +75,7 @@ def _forward(module: Any, taps: Taps, vector: Any) -> None:
     """Output channels `begin` to `end`, images included."""
     scalar = vector.element
     with function(module, "depthwise", args=PTR, begin=I64, end=I64) as (f, args, begin, end):
-        a = _Args(f, args, _NAMES)
+        a = Args(f, args, _NAMES)
         with f.range(begin, end) as unit:
             channel = unit % a.channels
             source = f.at(scalar, a.pointer("source"), unit // a.each * a.source_step)
@@ -93,7 +93,7 @@ def _forward(module: Any, taps: Taps, vector: Any) -> None:
 
 def _block(
     f: Function,
-    a: _Args,
+    a: Args,
     taps: Taps,
     vector: Any,
     source: Value,
@@ -118,7 +118,7 @@ def _block(
     return sums
 
 
-def _store(f: Function, a: _Args, vector: Any, unit: Value, row: Value, column: Value, sums: list[list[Value]]) -> None:
+def _store(f: Function, a: Args, vector: Any, unit: Value, row: Value, column: Value, sums: list[list[Value]]) -> None:
     scalar, count, phases = vector.element, vector.count, len(sums)
     for r in range(ROWS):
         with f.when(row + r < a.rows):
@@ -136,7 +136,7 @@ def _weight_grad(module: Any, taps: Taps, vector: Any) -> None:
     """Output channels `begin` to `end`: `out` is the output's gradient, `weight` what is computed."""
     scalar = vector.element
     with function(module, "depthwise_weight", args=PTR, begin=I64, end=I64) as (f, args, begin, end):
-        a = _Args(f, args, _NAMES)
+        a = Args(f, args, _NAMES)
         with f.range(begin, end) as channel:
             sums = [f.var(vector, 0) for _ in taps.all]
             with f.range(0, a.images) as image:

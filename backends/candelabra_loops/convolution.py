@@ -14,10 +14,10 @@ from candelabra._shape import Shape, contiguous_strides, window_count
 from candelabra.compiler.graph import is_complex
 from candelabra.compiler.ir import Target
 
-from . import panels
+from . import panels, planes
 from ._kernel import kernel
 from .backend import Look
-from .columns import back_kernel, collected_kernel, flat_kernel, panels_kernel, turned_kernel
+from .columns import back_count, back_kernel, collected_kernel, flat_kernel, panels_kernel, turned_kernel
 from .direct import direct_input_grad_kernel, direct_kernel, direct_weight_grad_kernel, run
 from .elements import SHORT
 from .lines import convolution_lines, run_count, weight_grad_lines
@@ -151,7 +151,8 @@ def _back(backend: Any, job: Job, weight: Look) -> None:
         planes = n * image.shape[1]
         made = (back_kernel if target.rows else collected_kernel)(grad.dtype, target)
         args = [given(columns), given(into), planes, *job.integers]
-        backend.launch(made, planes if target.rows else into.size, args, grad.index)
+        items = back_count(planes, image.shape[2:], job.integers[11]) if target.rows else into.size
+        backend.launch(made, items, args, grad.index)
 
 
 def _weight_grad(backend: Any, job: Job, out: Look) -> None:
@@ -200,6 +201,12 @@ def _widened(backend: Any, *looks: Look | None) -> list[Any]:
     return [look if look is None else cast(backend, look, np.dtype(np.float32)) for look in looks]
 
 
+def _sliding(weight: Look, channels: int, groups: int, integers: list[int]) -> planes.Sliding:
+    """A contiguous weight, of so many channels of the image in a group, over planes."""
+    taps = math.prod(integers[6:9])
+    return planes.Sliding(weight, (channels * taps, 1), groups, integers)
+
+
 def _slid(backend: Any, looks: Sequence[Look], out: Look, integers: list[int], counts: Sequence[int]) -> Look:
     """A convolution by its definition."""
     if not backend.target.rows or is_complex(out.dtype):
@@ -231,6 +238,9 @@ def convolution(
     looks = [backend.contiguous(look) for look in (input, weight, weight if bias is None else bias)]
     integers = window_integers(sizes, counts, kernel_size, stride, padding, dilation)
     others = n * groups * math.prod(counts) * math.prod(kernel_size)
+    if planes.pays(input.dtype, counts, math.prod(kernel_size), others * outs // groups * channels, backend.target):
+        by = _sliding(looks[1], channels, groups, integers)
+        return planes.slide(backend, looks[0], out, by, looks[2] if bias is not None else None)
     if _pays(input.dtype, outs // groups, channels, others, backend.target):
         job = Job(looks[0], out, groups, channels * math.prod(kernel_size), integers)
         return _forward(backend, job, looks[1], looks[2] if bias is not None else None)
@@ -260,11 +270,20 @@ def convolution_input_grad(
     integers = window_integers(input_size, counts, kernel_size, stride, padding, dilation)
     others = n * groups * math.prod(counts) * math.prod(kernel_size)
     pays = _pays(grad.dtype, channels, outs // groups, others, backend.target)
-    if pays and max(stride) > 1:
+    # Results of few channels, as of images, would be few rows of a product; of its transpose they are many.
+    rows = max(outs // groups, FEWEST if max(stride) > 1 else 0)
+    few = backend.target.rows and _pays(grad.dtype, rows, channels, others, backend.target)
+    ends = [d * (k - 1) - p for d, k, p in zip(dilation, kernel_size, padding, strict=True)]
+    products = others * channels * (outs // groups)
+    slides = max(stride) == 1 and planes.pays(grad.dtype, input_size, math.prod(kernel_size), products, backend.target)
+    if slides:
+        integers = window_integers(counts, input_size, kernel_size, stride, ends, dilation)
+        by = _sliding(_flipped(backend, looks[1], groups), outs // groups, groups, integers)
+        return planes.slide(backend, looks[0], out, by, None)
+    if (pays or few) and (max(stride) > 1 or not pays):
         _back(backend, Job(out, looks[0], groups, channels * math.prod(kernel_size), integers), looks[1])
         return out
     if pays or (backend.target.rows and max(stride) == 1):  # a convolution itself
-        ends = [d * (k - 1) - p for d, k, p in zip(dilation, kernel_size, padding, strict=True)]
         integers = window_integers(counts, input_size, kernel_size, stride, ends, dilation)
         turned = _flipped(backend, looks[1], groups)
         if pays:

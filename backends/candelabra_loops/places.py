@@ -89,16 +89,20 @@ class Line(NamedTuple):
     start: Value
     bases: list[Value]
 
+    def length(self) -> Value:
+        """Turns of the work item, where the target has rows."""
+        left = self.loops.sizes[-1] - self.start
+        return (left < self.loops.width).select(left, self.loops.width)
+
     @contextlib.contextmanager
     def turns(self, vector: bool = True) -> Iterator[list[Value]]:
-        """The work item's turns of the last loop: gives the place in each array."""
+        """The work item's turns of the last loop: gives the place in each array. Without `vector`, what they read is all over
+        the place."""
         b = self.loops.b
         if not b.target.rows:
             yield self.bases
             return
-        left = self.loops.sizes[-1] - self.start
-        width = (left < self.loops.width).select(left, self.loops.width)
-        with b.loop(width, vector=vector) as i:
+        with b.loop(self.length(), vector=vector, scalar=not vector) as i:
             yield [
                 base if s[-1].op == "const" and s[-1].data == 0 else base + i * s[-1]
                 for base, s in zip(self.bases, self.loops.strides, strict=True)
@@ -225,11 +229,37 @@ class Position:
 
     def of(self, read: Value) -> tuple[Value, Value]:
         """(whether it is in range, the position, 0 where it is not); sets the flag where it is not."""
-        place = read.cast("i64")
-        wrong = (place < self.low) | (place >= self.size)
+        wrong, place = self.seen(read)
         with self.b.when(wrong):
             self.flag[0] = 1
-        return ~wrong, wrong.select(0, (place < 0).select(place + self.size, place))
+        return ~wrong, place
+
+    def seen(self, read: Value) -> tuple[Value, Value]:
+        """(whether it is out of range, the position, 0 where it is); the caller sees to the flag."""
+        place = read.cast("i64")
+        wrong = (place < self.low) | (place >= self.size)
+        return wrong, wrong.select(0, (place < 0).select(place + self.size, place))
+
+
+AHEAD = 4
+"""Positions read before anything is written: processors hold back loads that may be of what they are storing."""
+
+
+def for_positions(b: Builder, count: Value, position: Position, read: Callable[[Value], Value], use: Any) -> None:
+    """In a kernel: calls `use` for the turns of a loop, with their numbers and positions, several turns at a time.
+
+    Args:
+        read: a position's number in memory, by turn.
+        use: takes lists of turns and of positions, 0 for those out of range.
+    """
+    whole = count.idiv(AHEAD) * AHEAD
+    for start, end, n in ((b.const(0, "i64"), whole, AHEAD), (whole, count, 1)):
+        with b.loop(end, start, n, scalar=True) as j:
+            turns = [j + t for t in range(n)]
+            found = [position.seen(read(turn)) for turn in turns]
+            with b.when(functools.reduce(lambda x, y: x | y, [wrong for wrong, _ in found])):
+                position.flag[0] = 1
+            use(turns, [place for _, place in found])
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,13 @@ from candelabra.compiler.ir import Builder, Kernel, Target, Value
 from candelabra.compiler.nest import load, store
 from candelabra.compiler.pair import Pair
 
+from . import planes
 from ._kernel import kernel
 from .backend import Look
+from .creation import filled
 from .elements import Register, buffer, computed_in, number, parts, places_of, plus, short_name, value_of
 from .lines import max_lines, mean_grad_planes, mean_lines, run_count
-from .places import given
+from .places import given, seen
 from .pooling_parts import Divisor, lowest
 from .windows import Windows, over, product, window_integers, windows
 
@@ -173,6 +175,12 @@ def _arguments(source: Look, out: Look, rows: int, integers: list[int], divisor:
     return [*(given(look, parts(look.dtype)) for look in (source, out)), rows, *integers, divisor or 0, int(include)]
 
 
+def _batched(look: Look, lead: int) -> list[int]:
+    """Strides of a contiguous look with its first dims as one, and a dim of size 1 after these."""
+    each = math.prod(look.shape[lead:])
+    return [each, each, *look.steps[lead:]]
+
+
 @kernel
 def avg_pool(
     backend: Any,
@@ -190,7 +198,15 @@ def avg_pool(
     out = backend.fresh((*lead, *counts), input.dtype, input.index)
     integers = window_integers(sizes, counts, kernel_size, stride, padding, ones)
     rows = math.prod(lead)
-    args = _arguments(backend.contiguous(input), out, rows, integers, divisor_override, count_include_pad)
+    elements, source = math.prod(kernel_size), backend.contiguous(input)
+    is_same = divisor_override or (not ceil_mode and (count_include_pad or not any(padding)))
+    if is_same and planes.pays(input.dtype, counts, elements, out.size * elements, backend.target):
+        one = filled(backend, (1,), 1, input.dtype, input.index)
+        by = planes.Sliding(one, (0, 0), 1, integers, divisor_override or elements)
+        image, into = (seen(x, (rows, 1, *x.shape[len(lead) :]), _batched(x, len(lead))) for x in (source, out))
+        planes.slide(backend, image, into, by, None)
+        return out
+    args = _arguments(source, out, rows, integers, divisor_override, count_include_pad)
     if backend.target.rows and not is_complex(input.dtype):
         backend.launch(mean_lines(input.dtype, backend.target), rows * run_count(counts), args, out.index)
     else:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from candelabra.compiler import ir
 from candelabra.compiler.ir import Builder, Value
@@ -29,10 +29,23 @@ class Divisor:
 
     def of(self, starts: Sequence[Value]) -> Value:
         """The divisor of the window with these starts, i64."""
-        lengths = []
-        for d, start in zip(self.dims, starts, strict=True):
-            zero = start.b.const(0, "i64")
-            padded = ir.minimum(start + d.kernel, d.size + d.padding) - start
-            inside = ir.minimum(start + d.kernel, d.size) - ir.maximum(start, zero)
-            lengths.append(self.include.ne(0).select(padded, inside))
+        lengths = [self._length(d, start) for d, start in zip(self.dims, starts, strict=True)]
         return self.override.ne(0).select(self.override, product(lengths))
+
+    def _length(self, d: Windows, start: Value) -> Value:
+        """Elements of a window along a dim that count, of the type of `start`."""
+        kernel, size, padding, include = (v.cast(start.type) for v in (d.kernel, d.size, d.padding, self.include))
+        padded = ir.minimum(start + kernel, size + padding) - start
+        inside = ir.minimum(start + kernel, size) - ir.maximum(start, start.b.const(0, start.type))
+        return include.ne(0).select(padded, inside)
+
+    def apart(self, starts: Sequence[Value]) -> tuple[Value, Callable[[Value], Value]]:
+        """As `of` for windows in a row, which differ in their last start: (a factor of all, the other one by that start). The
+        latter is i32, as the start: loops convert many of these at a time."""
+        others = product([self._length(d, start) for d, start in zip(self.dims[:2], starts[:2], strict=True)])
+        is_given = self.override.ne(0)
+
+        def along(start: Value) -> Value:
+            return is_given.select(1, self._length(self.dims[2], start))
+
+        return is_given.select(self.override, others), along

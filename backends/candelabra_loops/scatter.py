@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from candelabra._shape import contiguous_strides
-from candelabra.compiler.graph import memory_type
+from candelabra.compiler.graph import coalesced, memory_type
 from candelabra.compiler.ir import Builder, Kernel, Target, Value, is_float, value_type
 
 from ._kernel import kernel
@@ -36,6 +36,7 @@ from .places import (
     broadcast,
     converted,
     flag_of,
+    for_positions,
     given,
     on_host,
     parts_of,
@@ -100,6 +101,26 @@ def put_kernel(how: str, storage: str, index: str, rank: int, steps: Steps, targ
     return b.finish()
 
 
+@functools.lru_cache(maxsize=64)
+def put_line_kernel(how: str, storage: str, index: str, rank: int, target: Target) -> Kernel:
+    """As `put_kernel` where each line is a work item's, and its positions and elements are neighbours."""
+    type = value_type(storage)
+    b = Builder(f"put_{how}_{storage}_{index}_line{rank}", target)
+    out, source, places = b.buffer("out", storage, True), b.buffer("source", storage), b.buffer("places", index)
+    position = Position(b, b.buffer("flag", "i32", True))
+    step, count = b.size("step"), b.size("count")
+    loops = Loops(b, rank, ANY)
+    with loops.work() as line, line.turns(vector=False) as (to, at, where):
+
+        def move(turns: list[Value], found: list[Value]) -> None:
+            values = [source[at + turn] for turn in turns]
+            for place, value in zip(found, values, strict=True):
+                _store(how, type, out, to + place * step, value)
+
+        for_positions(b, count, position, lambda turn: places[where + turn], move)
+    return b.finish()
+
+
 def _store(how: str, type: str, out: Any, place: Value, value: Value) -> None:
     out[place] = value if how == "set" else combined(how, type, out[place], value)
 
@@ -144,8 +165,19 @@ def put(backend: Any, op: str, how: str, out: Look, source: Look, check: Checked
         look_at(backend, op, [check])
     storage, parts = word_of(out.dtype) if how == "set" else parts_of(out.dtype)
     shape, strides = split(to.shape, [to.out_steps, to.source_steps, to.index_steps], [parts, parts, 1])
-    loops = walk(shape, strides, ROWS, backend.target, TILE)
+    # Lines side by side are taken together; others one by one, each from end to end.
+    apart = backend.target.rows and _inner_step(shape, strides) > to.step * parts
+    loops = walk(shape, strides, ROWS, backend.target, 1 if apart else TILE)
     index = memory_type(check.index.dtype)
+    beside_each_other = parts == to.next_source == to.next_index == 1
+    if apart and beside_each_other and check.index.size >= backend.target.general:
+        made = put_line_kernel(how, storage, index, loops.rank, backend.target)
+        buffers = [given(out), given(source), given(check.index), given(flag_of(backend, out.index))]
+        args = [*buffers, *check.bounds, to.step, to.count, *loops.integers]
+        backend.launch(made, loops.count, args, out.index)
+        if not first:
+            refuse(backend, op, [check])
+        return None
     made = put_kernel(how, storage, index, loops.rank, loops.steps, backend.target)
     buffers = [given(out, parts), given(source, parts), given(check.index), given(flag_of(backend, out.index))]
     numbers = [*check.bounds, to.step * parts, to.count, to.next_source * parts, to.next_index]
@@ -155,6 +187,12 @@ def put(backend: Any, op: str, how: str, out: Look, source: Look, check: Checked
     if not first:
         refuse(backend, op, [check])
     return None
+
+
+def _inner_step(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> int:
+    """How far apart lines of the innermost loop lie in the result."""
+    _, (out, *_) = coalesced(shape, strides)
+    return abs(out[-1]) if out else 0
 
 
 # -- by order ------------------------------------------------------------------------------------------------------------
@@ -381,7 +419,5 @@ def put_at(
 
 def _one_step(look: Look, dims: slice) -> Any:
     """The one stride from each element to the next over several dims; None where there is none."""
-    from candelabra.compiler.graph import coalesced
-
     sizes, (steps,) = coalesced(look.shape[dims], [look.steps[dims]])
     return 0 if not sizes else steps[0] if len(sizes) == 1 else None

@@ -24,6 +24,7 @@ from ._kernel import kernel
 from .backend import Look
 from .creation import filled
 from .elements import ceil_div, places_of, value_of
+from .joining import narrowed
 from .moving import WORDS
 from .order import ordered
 from .places import given
@@ -356,3 +357,62 @@ def sorted_keys(backend: Any, source: Look, outer: int, n: int, inner: int, desc
         keys, other = other, keys
         run *= 2
     return keys
+
+
+# -- the first few -------------------------------------------------------------------------------------------------------
+
+TOP = 32
+"""Elements that a work item holds in order while it looks through a line."""
+
+
+@functools.lru_cache(maxsize=32)
+def top_kernel(dtype: np.dtype[Any], target: Target) -> Kernel:
+    """The first `k` of each line in order, at most `TOP`; a work item is a line. Most elements meet one comparison."""
+    word = WORDS[dtype.itemsize]
+    b = Builder(f"top_{memory_type(dtype)}", target)
+    x, source = b.buffer("x", memory_type(dtype)), b.buffer("source", word)
+    values, indices = b.buffer("values", word, True), b.buffer("indices", "i64", True)
+    outer, n, inner, k, descending = (b.size(s) for s in ("outer", "n", "inner", "k", "descending"))
+    with b.work(outer * inner) as item:
+        o, i = places_of(item, [outer, inner])
+        best = b.private("u64", TOP, "best")
+        with b.loop(k) as j:
+            best[j] = LAST
+        limit = b.var(b.const(LAST, "u64"), "limit")
+        with b.loop(n, scalar=True) as j:
+            key, _ = _keyed(b, x, (o * n, inner, i), j, n, descending, True)
+            with b.when(key < limit.get()):
+                at = b.var(k - 1, "at")
+                with b.loop_while() as test:
+                    before_it = ir.maximum(at.get() - 1, b.const(0, "i64"))
+                    test((at.get() > 0) & (best[before_it] > key))
+                    here = at.get()
+                    best[here] = best[here - 1]
+                    at.set(here - 1)
+                best[at.get()] = key
+                limit.set(best[k - 1])
+        with b.loop(k) as j:
+            place = (best[j] & 0xFFFFFFFF).cast("i64")
+            to = (o * k + j) * inner + i
+            indices[to] = place
+            values[to] = source[(o * n + place) * inner + i]
+    return b.finish()
+
+
+@kernel
+def topk(backend: Any, input: Look, k: int, dim: int, largest: bool, sorted: bool) -> tuple[Look, Look]:
+    shape = input.shape
+    n = shape[dim] if shape else 1
+    few = 0 < k <= min(TOP, n // 8) and input.size >= backend.target.general and is_packed(input.dtype)
+    if not few or not backend.target.rows:
+        values, indices = sort(backend, input, dim, largest, False)
+        if not shape:
+            return values, indices
+        return backend.copy(narrowed(values, dim, 0, k)), backend.copy(narrowed(indices, dim, 0, k))
+    source = backend.contiguous(input)
+    outer, inner = math.prod(shape[:dim]), math.prod(shape[dim + 1 :])
+    result = (*shape[:dim], k, *shape[dim + 1 :])
+    values, indices = (backend.fresh(result, t, input.index) for t in (input.dtype, np.dtype(np.int64)))
+    args = [given(source), given(source), given(values), given(indices), outer, n, inner, k, int(largest)]
+    backend.launch(top_kernel(input.dtype, backend.target), outer * inner, args, input.index)
+    return values, indices

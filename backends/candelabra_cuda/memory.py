@@ -62,7 +62,7 @@ class Counter(MemoryCounter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = threading.RLock()  # type: ignore[assignment]
+        self._lock = threading.RLock()
 
 
 class Pool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 
@@ -16,6 +17,13 @@ def permute(input: Any, dims: Any) -> Any:
 
 def view(input: Any, size: Any) -> Any:
     return input.reshape(size) if input.flags.c_contiguous else None
+
+
+def _bound_view(ndim: int, size: Any) -> Any:
+    def bound(input: Any) -> Any:
+        return input.reshape(size) if input.flags.c_contiguous else None
+
+    return bound
 
 
 def squeeze(input: Any, dim: Any) -> Any:
@@ -40,6 +48,18 @@ def basic_index(input: Any, key: Any) -> Any:
 
 def view_dtype(input: Any, dtype: Any) -> Any:
     return input.view(dtype)
+
+
+# With the attributes known, methods that Python calls without a frame of its own.
+transpose.bound = lambda ndim, dim0, dim1: operator.methodcaller("swapaxes", dim0, dim1) if ndim else None  # type: ignore[attr-defined]
+view.bound = _bound_view  # type: ignore[attr-defined]
+permute.bound = lambda ndim, dims: operator.methodcaller("transpose", dims)  # type: ignore[attr-defined]
+squeeze.bound = lambda ndim, dim: operator.methodcaller("squeeze", dim)  # type: ignore[attr-defined]
+select.bound = lambda ndim, dim, index: operator.itemgetter((*(slice(None),) * dim, index, Ellipsis))  # type: ignore[attr-defined]
+narrow.bound = lambda ndim, dim, start, length: operator.itemgetter(  # type: ignore[attr-defined]
+    (*(slice(None),) * dim, slice(start, start + length), Ellipsis)
+)
+unsqueeze.bound = lambda ndim, dim: operator.itemgetter((*(slice(None),) * dim, None, Ellipsis))  # type: ignore[attr-defined]
 
 
 SHORT_CUTS: dict[str, Any] = {

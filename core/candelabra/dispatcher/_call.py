@@ -320,9 +320,12 @@ def _view_entry(op: Op) -> Callable[..., Any]:
             plan = key = None
         if plan is None:
             return dispatch_view(op, bind(op, _given(input, args), kwargs), key)
-        short, attributes = plan
+        bound, short, attributes = plan
         handle = input._array
-        array = None if short is None else short(handle, *attributes)
+        if bound is not None:
+            array = bound(handle)
+        else:
+            array = None if short is None else short(handle, *attributes)
         if array is None:
             backend = kind.backend
             array = backend.view(handle, *op.geometry(handle.shape, backend.strides(handle), *attributes))

@@ -427,7 +427,9 @@ def dispatch_view(op: Op, args: tuple[Any, ...], key: Any = None) -> Any:
         and backend.remembers
         and not any(map(holds_tensor, key[2]))
     ):
-        add_plan(op, key, (short, args[1:]))
+        bind_short = getattr(short, "bound", None)
+        bound = None if bind_short is None else bind_short(len(input._array.shape), *args[1:])
+        add_plan(op, key, (bound, short, args[1:]))
     if input._node is not None and op.records and grad_enabled.get():
         record(op, args, out)
     return out

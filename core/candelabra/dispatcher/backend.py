@@ -320,7 +320,11 @@ class Backend(ABC):
         raise BackendError(f"backend {self.name!r}: offers no views; override Backend.view")
 
     def view_kernels(self) -> Mapping[str, Kernel]:
-        """Short cuts for view ops by name (`handle.transpose(...)`); they must alias. Default: none, `view` serves."""
+        """Short cuts for view ops by name (`handle.transpose(...)`); they must alias. Default: none, `view` serves.
+
+        One may have an attribute `bound(ndim, *attributes)`: a function of the handle alone for calls that are remembered,
+        or None.
+        """
         return {}
 
     def basic_index(self, handle: Handle, key: tuple[Any, ...]) -> Handle:

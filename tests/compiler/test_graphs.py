@@ -4,6 +4,7 @@
 import math
 import threading
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -285,3 +286,27 @@ def test_exponents_in_turn_each_give_their_power():
 
     for exponent in (3, 2.5, 2, 3.0, 0.5, -1, 2.25, 0):
         np.testing.assert_allclose((tensor**exponent).numpy(), x.astype("f8") ** exponent, rtol=1e-6)
+
+
+def kernel_text(op, *args):
+    arrays = [(a, np.dtype(ml_dtypes.bfloat16), (1,)) if isinstance(a, tuple) else None for a in args]
+    return str(Formula(ops[op], ROWS).call(arrays, [None if isinstance(a, tuple) else a for a in args]).launch.kernel)
+
+
+def test_parts_of_a_formula_are_not_rounded_between():
+    text = kernel_text("hardswish", (100,))  # a product with another op that is a body, too
+    assert "bitcast" not in text
+
+
+def test_shorter_polynomials_serve_only_what_reaches_the_result():
+    length = {op: len(kernel_text(op, *([(100,)] * n)).splitlines()) for op, n in (("silu", 1), ("silu_backward", 2))}
+    longer = len(
+        str(Formula(ops["silu"], ROWS).call([((100,), np.dtype("f4"), (1,))], [None]).launch.kernel).splitlines()
+    )
+    assert length["silu"] < longer < length["silu_backward"]  # 1 - sigmoid would show its error
+
+
+def test_a_complex_exponent_that_is_whole_is_built_in_as_a_real_one_is():
+    for exponent in (2.0, complex(2.0)):
+        call = Formula(ops["pow"], ROWS).call([((8,), np.dtype("c8"), (1,)), None], [None, exponent])
+        assert not call.trace.graph.numbers

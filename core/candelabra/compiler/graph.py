@@ -24,6 +24,10 @@ REDUCTIONS = ("sum", "prod", "amax", "amin", "argmax", "argmin", "any", "all")
 """Ops that are reductions of a graph."""
 
 
+PROPORTIONAL = frozenset(["mul", "true_divide", "neg", "abs", "square", "sqrt", "rsqrt", "reciprocal", "cast", "="])
+"""Maps whose results are relatively as exact as their operands, to a small factor."""
+
+
 def memory_type(dtype: np.dtype[Any]) -> str:
     """Type in memory of elements, or of their parts."""
     return TYPES.get(dtype.name, "u8")
@@ -125,6 +129,15 @@ class Graph:
             what = f"{node.kind}" if node.kind in ("input", "number", "constant") else f"{node.name}{part}"
             lines.append(f"{name}{dims(node.axes)} = {what}({args}){over} {node.dtype.name}")
         return "\n".join([*lines, f"return {', '.join(names[id(o)] for o in self.outputs)}"])
+
+    def reaching(self) -> frozenset[int]:
+        """Ids of nodes whose relative errors are those of the outputs: nothing is added to them or taken from them."""
+        order = self.ordered()
+        found = {id(node) for node in order}
+        for node in reversed(order):  # after all that read it
+            if id(node) not in found or node.kind != "map" or node.name not in PROPORTIONAL:
+                found.difference_update(id(operand) for operand in node.nodes)
+        return frozenset(found)
 
     def ordered(self) -> list[Node]:
         """Its nodes, each after its arguments."""

@@ -116,6 +116,7 @@ class _Nest:
         self.form = arrangement
         self.b = b = Builder(f"{graph.name}_{arrangement.form[0]}{arrangement.kept}{arrangement.over}", target)
         self.nodes = graph.ordered()
+        self.reaching = graph.reaching()
         buffers = [b.buffer(f"in{i}", memory_type(n.dtype)) for i, n in enumerate(graph.inputs)]
         buffers += [b.buffer(f"out{i}", memory_type(n.dtype), True) for i, n in enumerate(graph.outputs)]
         self.numbers = {id(n): self._number(n) for n in graph.numbers}
@@ -618,7 +619,8 @@ class _Nest:
             args = [env[id(a)] if isinstance(a, Node) else a for a in node.args]
             if node.name == "=":
                 return args[0]
-            with contextlib.nullcontext() if node.dtype.itemsize > 2 else short_results(self.b):
+            short = node.dtype.itemsize <= 2 and id(node) in self.reaching
+            with short_results(self.b) if short else contextlib.nullcontext():
                 result = apply(node.name, args, next(node.nodes, node))
             return result if node.part is None else result[node.part]
         raise AssertionError(node.kind)

@@ -215,6 +215,7 @@ class TraceBackend(Backend):
 
     name = "trace"
     remembers = False
+    rounds_parts = False
     capabilities = Capabilities(indexed=False, max_rank=64)
     handle_type = Traced
 
@@ -480,7 +481,7 @@ SHORT_EXPONENTS = frozenset((0.5, *range(-8, 9)))
 
 def is_short_exponent(op: Op, i: int, value: Any) -> bool:
     """Whether an operand is a number that is worth a kernel of its own, for its formula."""
-    return op.name == "pow" and i == 1 and type(value) in (int, float) and value in SHORT_EXPONENTS
+    return op.name == "pow" and i == 1 and type(value) in (int, float, complex) and value in SHORT_EXPONENTS
 
 
 def _numbers(op: Op, args: Sequence[Any]) -> list[Any]:

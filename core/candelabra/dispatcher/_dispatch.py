@@ -308,7 +308,8 @@ def _call_body(op: Op, public: tuple[Any, ...]) -> Any:
 
 def _call_wide(op: Op, public: tuple[Any, ...], args: tuple[Any, ...]) -> Any:
     """The body as a kernel of it would compute: a map's operands in its dtype, 16-bit floats in float32, rounded once."""
-    if not op.is_pointwise:
+    found = next((v for v in args if isinstance(v, Tensor)), None)
+    if not op.is_pointwise or found is None or not found._kind.backend.rounds_parts:
         return _call_body(op, public)
     compute, results = op.infer_dtypes(args)
     wide = float32 if compute is float16 or compute is bfloat16 else compute

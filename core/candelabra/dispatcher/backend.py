@@ -239,6 +239,7 @@ class Backend(ABC):
         capabilities: what its devices can do.
         handle_type: exact type of every handle, or None where results need no check. A kernel result of another
             type (a NumPy scalar, say) goes through `wrap`.
+        rounds_parts: results of an op's parts are rounded to their dtypes; False where a body is recorded to be fused.
         remembers: calls may be remembered by kinds and shapes and repeated without their checks.
         dlpack_device_type: DLPack's number for the kind of device (2 CUDA, 4 OpenCL, ...), or None where handles are
             not shared by DLPack; arrays in host memory always are.
@@ -247,6 +248,7 @@ class Backend(ABC):
     name: str
     capabilities: Capabilities = Capabilities()
     handle_type: type | None = None
+    rounds_parts: bool = True
     remembers: bool = True
     dlpack_device_type: int | None = None
 

@@ -25,7 +25,7 @@ import numpy as np
 from llvmlite import ir
 
 from . import memory, threads
-from .emit import F32, F64, I64, PTR, Function, Value, Variable, compiled, function
+from .emit import I64, PTR, Function, Value, Variable, function
 from .tiles import (
     STRIP_BYTES,
     Args,
@@ -36,6 +36,7 @@ from .tiles import (
     fetch_rows,
     forward_parts,
     geometry,
+    kernels,
     lanes,
     prefetch,
     registers,
@@ -303,16 +304,7 @@ def _store_tile(
                     f.store(value, out, (j * count + channel) * a.out_channel + at * a.out_w)
 
 
-@functools.cache
-def _kernel(name: str, char: str, *key: int) -> int:
-    """Address of a kernel for float32 ("f") or float64 ("d"); each is a module, since few programs need all."""
-
-    def write(module: Any) -> None:
-        scalar, lane_count = (F32 if char == "f" else F64), lanes(char)
-        writers: dict[str, Any] = {"pack": _pack, "product": _product}
-        writers[name](module, scalar, lane_count, *key)
-
-    return compiled("direct", write, f"{name} {char} {key}")[name]
+_kernel = kernels("direct", {"pack": _pack, "product": _product})
 
 
 # -- plans -------------------------------------------------------------------------------------------------------------

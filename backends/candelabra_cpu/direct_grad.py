@@ -20,7 +20,7 @@ import numpy as np
 from llvmlite import ir
 
 from . import memory, threads
-from .emit import F32, F64, I64, PTR, Function, Value, Variable, compiled, function
+from .emit import I64, PTR, Function, Value, Variable, function
 from .tiles import (
     STRIP_BYTES,
     Args,
@@ -31,6 +31,7 @@ from .tiles import (
     fetch,
     fetch_rows,
     forward_parts,
+    kernels,
     lanes,
     registers,
     release_slot,
@@ -241,16 +242,7 @@ def _unpack(module: Any, scalar: Any, lane_count: int, v: int) -> None:
                         f.store_masked(values, f.at(scalar, target, a.count * o + i * a.out_outer + t), mask)
 
 
-@functools.cache
-def _kernel(name: str, char: str, *key: int) -> int:
-    """Address of a kernel for float32 ("f") or float64 ("d"); each is a module, since few programs need all."""
-
-    def write(module: Any) -> None:
-        scalar, lane_count = (F32 if char == "f" else F64), lanes(char)
-        writers: dict[str, Any] = {"weight_grad": _weight_grad, "unpack": _unpack}
-        writers[name](module, scalar, lane_count, *key)
-
-    return compiled("direct_grad", write, f"{name} {char} {key}")[name]
+_kernel = kernels("direct_grad", {"weight_grad": _weight_grad, "unpack": _unpack})
 
 
 # -- plans -------------------------------------------------------------------------------------------------------------

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from . import threads
-from .emit import I32, I64, PTR, VOID, Function, Value, size_of
+from .emit import F32, F64, I32, I64, PTR, VOID, Function, Value, compiled, size_of
 from .native import vector_bits
 
 Sizes = tuple[int, int, int]
@@ -49,6 +50,22 @@ def cut(width: int, most: int) -> tuple[int, int, int]:
     tiles = -(-width // most)
     size = -(-width // tiles)
     return size, width - tiles * (size - 1), tiles
+
+
+def kernels(group: str, writers: Mapping[str, Callable[..., None]]) -> Callable[..., int]:
+    """A function (name, "f" or "d" for float32 or float64, numbers built in) of a kernel's address.
+
+    Each kernel is a module, since few programs need all. Its writer takes the module, scalar type, lanes and numbers.
+    """
+
+    @functools.cache
+    def kernel(name: str, char: str, *key: int) -> int:
+        def write(module: Any) -> None:
+            writers[name](module, F32 if char == "f" else F64, lanes(char), *key)
+
+        return compiled(group, write, f"{name} {char} {key}")[name]
+
+    return kernel
 
 
 def run(kernel: int, count: int, cost: int, *args: Any) -> None:

@@ -22,8 +22,9 @@ from candelabra._errors import ArgumentError, BackendError, DeviceLostError, DLP
 from candelabra._shape import contiguous_strides
 from candelabra.compiler.ir import Kernel
 from candelabra.dispatcher.backend import Capabilities, DeviceProperties
-from candelabra_loops.backend import Look, LoopsBackend
+from candelabra_loops.backend import LoopsBackend
 from candelabra_loops.building import Batch
+from candelabra_loops.look import Look
 
 from . import program
 from .dialect import TARGET

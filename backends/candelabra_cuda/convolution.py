@@ -17,7 +17,7 @@ from candelabra._config import get_float32_matmul_precision, setting
 from candelabra._dtype import from_numpy_dtype
 from candelabra._shape import Shape, contiguous_strides, window_count
 from candelabra_loops import convolution as kit
-from candelabra_loops.backend import Look
+from candelabra_loops.look import Look
 from candelabra_loops.places import reshaped
 
 TYPES = {"float16": "HALF", "bfloat16": "BFLOAT16", "float32": "FLOAT"}

@@ -12,7 +12,7 @@ import cupyx
 import numpy as np
 
 from candelabra._errors import ArgumentError
-from candelabra_loops.backend import Look
+from candelabra_loops.look import Look
 from candelabra_loops.matrices import inverse as by_kernels
 
 FEW = 32

@@ -18,7 +18,7 @@ from cupy_backends.cuda.libs import cublas
 
 from candelabra._config import get_float32_matmul_precision
 from candelabra._shape import broadcast_shapes
-from candelabra_loops.backend import Look
+from candelabra_loops.look import Look
 from candelabra_loops.places import seen
 from candelabra_loops.plain import Product
 from candelabra_loops.products import _matrix, multiply, products

@@ -15,7 +15,7 @@ from typing import Any
 import cupy
 import numpy as np
 
-from candelabra_loops.backend import Look
+from candelabra_loops.look import Look
 from candelabra_loops.moving import WORDS
 from candelabra_loops.places import given, seen
 from candelabra_loops.sorting import BLOCK, block_kernel, is_packed, result_kernel

@@ -28,7 +28,8 @@ from candelabra.dispatcher.backend import BackendInfo, Capabilities
 from candelabra.op import ops
 from candelabra.tensor._tensor import make_tensor
 from candelabra.testing.samples import Operand
-from candelabra_loops.backend import Look, LoopsBackend
+from candelabra_loops.backend import LoopsBackend
+from candelabra_loops.look import Look
 
 from .dialect import TARGET
 

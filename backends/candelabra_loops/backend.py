@@ -21,7 +21,7 @@ import numpy as np
 from candelabra import _dtype
 from candelabra._dtype import dtype
 from candelabra._errors import CandelabraError, ShapeError
-from candelabra._shape import Shape, basic_index_geometry, contiguous_strides, is_contiguous
+from candelabra._shape import Shape, basic_index_geometry, contiguous_strides
 from candelabra.compiler import debug
 from candelabra.compiler.compiled import CompiledOp, Planned, Spec, no_formula
 from candelabra.compiler.ir import Kernel, Target
@@ -31,6 +31,7 @@ from candelabra.dispatcher.backend import Backend, Capabilities
 from candelabra.op import Op, ops
 
 from ._kernel import KERNELS
+from .look import Look
 
 CATEGORIES = (
     ("float32", "float64", "float16", "bfloat16"),
@@ -42,36 +43,6 @@ CATEGORIES = (
 Launch = Callable[[int, Sequence[Any], int], None]
 """Runs a kernel: number of work items, arguments in order of its parameters ((block, offset) for a buffer, with the
 offset in elements of the buffer's type; a Python number for a number), index of the device."""
-
-
-class Look:
-    """A handle: what a tensor sees of a block.
-
-    Attributes:
-        block: the device's memory, freed with the last look at it.
-        offset: of the first element; `steps`: strides; both in elements.
-        index: of the device.
-    """
-
-    __slots__ = ("block", "dtype", "index", "offset", "shape", "steps")
-
-    def __init__(self, block: Any, offset: int, shape: Shape, steps: Shape, dtype: np.dtype[Any], index: int) -> None:
-        self.block = block
-        self.offset = offset
-        self.shape = shape
-        self.steps = steps
-        self.dtype = dtype
-        self.index = index
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-    @property
-    def is_contiguous(self) -> bool:
-        """Whether elements are in row-major order without gaps."""
-        return is_contiguous(self.shape, self.steps)
 
 
 class LoopsBackend(Backend):

@@ -16,11 +16,11 @@ from candelabra.compiler.ir import Target
 
 from . import panels, planes
 from ._kernel import kernel
-from .backend import Look
 from .columns import back_count, back_kernel, collected_kernel, flat_kernel, panels_kernel, turned_kernel
 from .direct import direct_input_grad_kernel, direct_kernel, direct_weight_grad_kernel, run
 from .elements import SHORT
 from .lines import convolution_lines, run_count, weight_grad_lines
+from .look import Look
 from .places import given, seen
 from .plain import Product, cast, summed
 from .products import multiply

@@ -16,7 +16,7 @@ from candelabra.compiler.ir import Builder, Kernel, Target, Value, is_float, val
 from candelabra.op import ops
 
 from ._kernel import kernel
-from .backend import Look
+from .look import Look
 from .moving import copy_into
 from .places import WORDS, given, seen
 

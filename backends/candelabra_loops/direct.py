@@ -13,7 +13,6 @@ import numpy as np
 from candelabra.compiler.ir import Builder, Kernel, Target, Value
 from candelabra.compiler.nest import load, store
 
-from .backend import Look
 from .elements import (
     Register,
     buffer,
@@ -28,6 +27,7 @@ from .elements import (
     summed_in,
     with_product,
 )
+from .look import Look
 from .places import given
 from .windows import Windows, over, product, windows
 

@@ -14,7 +14,7 @@ from candelabra.compiler.graph import memory_type
 from candelabra.compiler.ir import Builder, Kernel, Target
 
 from ._kernel import kernel
-from .backend import Look
+from .look import Look
 from .places import (
     WORDS,
     Checked,

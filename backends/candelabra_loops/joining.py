@@ -13,8 +13,8 @@ from candelabra.compiler import ir
 from candelabra.compiler.ir import Buffer, Builder, Kernel, Target, Value
 
 from ._kernel import kernel
-from .backend import Look
 from .creation import filled, single
+from .look import Look
 from .moving import copy_into
 from .places import WIDTH as TURNS
 from .places import WORDS, Line, Loops, given, reshaped, seen, word_of

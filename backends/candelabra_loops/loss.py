@@ -14,9 +14,9 @@ from candelabra.dispatcher._dispatch import run_body
 from candelabra.op import Op, ops
 
 from ._kernel import kernel
-from .backend import Look
 from .creation import arange
 from .gather import look_at
+from .look import Look
 from .places import Checked, reshaped
 
 

@@ -13,9 +13,9 @@ from candelabra._shape import broadcast_shapes, contiguous_strides
 from candelabra.compiler.ir import Buffer, Builder, Kernel, Target, Value
 
 from ._kernel import kernel
-from .backend import Look
 from .creation import single
 from .gather import take
+from .look import Look
 from .places import (
     WORDS,
     Checked,

@@ -17,7 +17,6 @@ from candelabra.compiler.nest import load, store
 from candelabra.compiler.pair import Pair
 
 from ._kernel import kernel
-from .backend import Look
 from .elements import (
     buffer,
     chosen,
@@ -31,6 +30,7 @@ from .elements import (
     summed_in,
     times,
 )
+from .look import Look
 from .places import Loops, broadcast, given, walk
 
 # -- vectors of three ----------------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from candelabra._shape import Shape, contiguous_strides
 from candelabra.compiler import definitions
 
 from ._kernel import kernel
-from .backend import Look
 from .creation import filled
+from .look import Look
 from .places import reshaped, seen
 
 

@@ -16,8 +16,8 @@ from candelabra.compiler.ir import Buffer, Builder, Kernel, Target, Value
 from candelabra.compiler.plan import ordered_strides
 
 from ._kernel import KERNELS
-from .backend import Look
 from .elements import ceil_div, value_of
+from .look import Look
 from .places import given
 
 MOST = 8

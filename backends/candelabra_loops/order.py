@@ -10,7 +10,7 @@ import numpy as np
 
 from candelabra.compiler.ir import Builder, Kernel, Target, Value
 
-from .backend import Look
+from .look import Look
 from .places import given
 from .scan import running
 

@@ -16,8 +16,8 @@ from candelabra.compiler import ir
 from candelabra.compiler.graph import memory_type
 from candelabra.compiler.ir import Buffer, Builder, Kernel, Target, Value
 
-from .backend import Look
 from .elements import places_of
+from .look import Look
 from .places import given, seen
 from .plain import FEW, Product, summed
 

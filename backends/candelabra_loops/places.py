@@ -22,7 +22,7 @@ from candelabra.compiler.graph import coalesced, is_complex, memory_type
 from candelabra.compiler.ir import Buffer, Builder, Kernel, Target, Value
 from candelabra_xp.indexing import check_range
 
-from .backend import Look
+from .look import Look
 
 WORDS = {1: "u8", 2: "u16", 4: "u32", 8: "u64"}
 """Types that elements move as, by their size."""

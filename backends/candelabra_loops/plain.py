@@ -14,7 +14,6 @@ from candelabra.compiler import ir
 from candelabra.compiler.ir import Builder, Kernel, Target
 from candelabra.compiler.nest import load, store
 
-from .backend import Look
 from .elements import (
     Register,
     buffer,
@@ -27,6 +26,7 @@ from .elements import (
     short_name,
     with_product,
 )
+from .look import Look
 from .places import given, seen
 
 SIDE = 4

@@ -21,9 +21,9 @@ from candelabra.compiler import ir
 from candelabra.compiler.graph import memory_type
 from candelabra.compiler.ir import Buffer, Builder, Kernel, Target, Value, Var
 
-from .backend import Look
 from .columns import fill, run_of
 from .elements import ceil_div, places_of, with_product
+from .look import Look
 from .moving import every_other
 from .panels import tile
 from .places import given, seen

@@ -19,10 +19,10 @@ from candelabra.compiler.pair import Pair
 
 from . import planes
 from ._kernel import kernel
-from .backend import Look
 from .creation import filled
 from .elements import Register, buffer, computed_in, number, parts, places_of, plus, short_name, value_of
 from .lines import max_lines, mean_grad_planes, mean_lines, run_count
+from .look import Look
 from .places import given, seen
 from .pooling_parts import Divisor, lowest
 from .windows import Windows, over, product, window_integers, windows

@@ -16,8 +16,8 @@ from candelabra.compiler.graph import coalesced
 
 from . import panels, tiles
 from ._kernel import kernel
-from .backend import Look
 from .elements import SHORT
+from .look import Look
 from .places import seen
 from .plain import Product, cast, plain
 

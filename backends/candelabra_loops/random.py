@@ -16,7 +16,7 @@ from candelabra.compiler.graph import memory_type
 from candelabra.compiler.ir import Buffer, Builder, Kernel, Target, Value, sqrt, value_type
 
 from ._kernel import kernel
-from .backend import Look
+from .look import Look
 from .order import ordered
 from .places import converted, given
 

@@ -19,7 +19,7 @@ from candelabra.compiler.graph import memory_type
 from candelabra.compiler.ir import Builder, Kernel, Target, Value, is_float, value_type
 
 from ._kernel import kernel
-from .backend import Look
+from .look import Look
 from .places import given
 
 TILE = 128

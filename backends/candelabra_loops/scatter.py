@@ -21,9 +21,9 @@ from candelabra.compiler.graph import coalesced, memory_type
 from candelabra.compiler.ir import Builder, Kernel, Target, Value, is_float, value_type
 
 from ._kernel import kernel
-from .backend import Look
 from .creation import single
 from .gather import ANYWHERE, lattice, look_at, offsets
+from .look import Look
 from .moving import copy_into
 from .order import ordered
 from .places import (

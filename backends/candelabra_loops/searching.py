@@ -12,8 +12,8 @@ from candelabra.compiler.graph import memory_type
 from candelabra.compiler.ir import Builder, Kernel, Target, Value, is_float
 
 from ._kernel import kernel
-from .backend import Look
 from .creation import single
+from .look import Look
 from .places import given
 
 

@@ -21,10 +21,10 @@ from candelabra.compiler.graph import memory_type
 from candelabra.compiler.ir import Buffer, Builder, Kernel, Target, Value
 
 from ._kernel import kernel
-from .backend import Look
 from .creation import filled
 from .elements import ceil_div, places_of, value_of
 from .joining import narrowed
+from .look import Look
 from .moving import WORDS
 from .order import ordered
 from .places import given

@@ -13,8 +13,8 @@ from candelabra.compiler import ir
 from candelabra.compiler.graph import is_complex, memory_type
 from candelabra.compiler.ir import Buffer, Builder, Kernel, Target, Value
 
-from .backend import Look
 from .elements import Register, computed_in, places_of, value_of, with_product
+from .look import Look
 from .places import given, seen
 from .plain import Product, cast, summed
 

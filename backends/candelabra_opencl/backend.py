@@ -25,8 +25,9 @@ from candelabra.dispatcher._kind import kind_of
 from candelabra.dispatcher.backend import Capabilities, DeviceProperties
 from candelabra.runtime._streams import as_bytes, device_index
 from candelabra.tensor._tensor import make_tensor
-from candelabra_loops.backend import Look, LoopsBackend
+from candelabra_loops.backend import LoopsBackend
 from candelabra_loops.building import Batch
+from candelabra_loops.look import Look
 
 from .dialect import OpenCLRenderer
 from .launch import launchers

@@ -98,3 +98,13 @@ def test_compare_integers_and_shapes_exactly():
         compare([2**53], [2**53 + 1], _dtype.int64, "exact")
     with pytest.raises(Failure, match="shape"):
         compare([1.0], [[1.0]])
+
+
+def test_slack_counts_beside_an_expected_zero_of_float64():
+    # 1e-9 is more units of a float64 zero than a float64 can say
+    compare([1e-9], [0.0], _dtype.float64, slack=np.array([1e-8]))
+    with pytest.raises(Failure):
+        compare([1e-7], [0.0], _dtype.float64, slack=np.array([1e-8]))
+    compare([1e-9 + 0j], [0j], _dtype.complex128, slack=np.array([1e-8]))
+    with pytest.raises(Failure):
+        compare([1e-7 + 0j], [0j], _dtype.complex128, slack=np.array([1e-8]))

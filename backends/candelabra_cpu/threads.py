@@ -3,7 +3,8 @@
 
 A kernel is `void kernel(void *args, int64 begin, int64 end)`: it does items `begin` to `end`, whose number `n` is cut
 into chunks of `grain`. Threads, the caller among them, take chunk after chunk until none is left, so that a thread that
-the system delays delays nobody else. Workers watch for the next job for a short while, then sleep until they are woken.
+the system delays delays nobody else; the caller from the front and workers from the back, so that each meets what its caches
+hold of the job before. Workers watch for the next job for a short while, then sleep until they are woken.
 
 From native code, call `void candelabra_parallel_for(void *kernel, void *args, int64 n, int64 grain)`; from Python,
 `launch`. A job started inside a job, or while another thread runs one, runs on its caller alone.
@@ -41,7 +42,7 @@ MAX_ARGS = 512
 _EPOCH, _SLEEPERS = 0, 4
 _BUSY = 64
 _KERNEL, _ARGS, _COUNT, _GRAIN, _OPEN = 128, 136, 144, 152, 160
-_NEXT = 192
+_TAKEN, _BACK = 192, 200
 _ACTIVE, _WAITING = 256, 260
 _STOP, _WORKERS, _SPINS, _ASLEEP = 320, 324, 328, 336
 _STATE_BYTES = 384
@@ -93,20 +94,31 @@ def _spin_while(
         turn.value = turn.value + 1
 
 
-def _run_chunks(module: Any) -> Function:
-    """Takes chunks of the open job until none is left."""
-    with function(module, "run_chunks", hidden=True, state=PTR) as (f, state):
+def _run_chunks(module: Any, from_front: bool) -> Function:
+    """Takes chunks of the open job until none is left: its caller from the front, workers from the back.
+
+    So a thread meets the same part of an array in each job, where its caches have it, and yet none waits for another.
+    """
+    name = "run_front" if from_front else "run_back"
+    with function(module, name, hidden=True, state=PTR) as (f, state):
         kernel, args = (f.load(PTR, _field(f, state, at)) for at in (_KERNEL, _ARGS))
         count, grain = (f.load(I64, _field(f, state, at)) for at in (_COUNT, _GRAIN))
-        following = _field(f, state, _NEXT)
+        taken, back = (_field(f, state, at) for at in (_TAKEN, _BACK))
+        chunks = (count - 1) // grain + 1
+        front = f.var(I64, 0)
         with f.loop() as leave_if:
-            taken = Value(f.builder, f.builder.atomic_rmw("add", following.raw, grain.raw, "seq_cst"))
-            leave_if(taken >= count)
-            f.call(kernel, VOID, args, taken, f.smaller(taken + grain, count))
+            leave_if(f.add_atomic(1, taken, I64) >= chunks)
+            # As many are taken from both ends together as there are chunks, so they do not meet.
+            if from_front:
+                begin = front.value * grain
+                front.value = front.value + 1
+            else:
+                begin = (chunks - 1 - f.add_atomic(1, back, I64)) * grain
+            f.call(kernel, VOID, args, begin, f.smaller(begin + grain, count))
     return f
 
 
-def _worker(module: Any, run_chunks: Function) -> None:
+def _worker(module: Any, run_back: Function) -> None:
     with function(module, "candelabra_worker", PTR, state=PTR) as (f, state):
         epoch, sleepers, active = (_field(f, state, at) for at in (_EPOCH, _SLEEPERS, _ACTIVE))
         spins = f.load(I64, _field(f, state, _SPINS))
@@ -115,7 +127,7 @@ def _worker(module: Any, run_chunks: Function) -> None:
             # Announced first: the caller closes the job and then waits for whoever is announced.
             f.add_atomic(1, active, I32)
             with f.when(f.load_atomic(I32, _field(f, state, _OPEN)).equals(1)):
-                f.call(run_chunks.function.name, VOID, state)
+                f.call(run_back.function.name, VOID, state)
             before = f.add_atomic(-1, active, I32)
             with f.when(before.equals(1) & f.load_atomic(I32, _field(f, state, _WAITING)).equals(1)):
                 _wake(f, active, f.const(I32, 1))
@@ -150,14 +162,15 @@ def _parallel_for(module: Any) -> None:
             f.call(kernel, VOID, args, f.const(I64, 0), n)
             f.give()
         _open_job(f, pool, kernel, args, n, grain)
-        f.call("run_chunks", VOID, pool)
+        f.call("run_front", VOID, pool)
         _close_job(f, pool)
 
 
 def _open_job(f: Function, pool: Value, kernel: Value, args: Value, n: Value, grain: Value) -> None:
     for at, value in ((_KERNEL, kernel), (_ARGS, args), (_COUNT, n), (_GRAIN, grain)):
         f.store(value, _field(f, pool, at))
-    f.store(0, _field(f, pool, _NEXT), type=I64)
+    for at in (_TAKEN, _BACK):
+        f.store(0, _field(f, pool, at), type=I64)
     f.store_atomic(1, _field(f, pool, _OPEN), I32)
     f.add_atomic(1, _field(f, pool, _EPOCH), I32)
     with f.when(f.load_atomic(I32, _field(f, pool, _SLEEPERS)) > 0):
@@ -224,7 +237,8 @@ def _launch(module: Any) -> None:
 
 
 def _write(module: Any) -> None:
-    _worker(module, _run_chunks(module))
+    _run_chunks(module, True)
+    _worker(module, _run_chunks(module, False))
     _parallel_for(module)
     _thread_count(module)
     _nudge_workers(module)

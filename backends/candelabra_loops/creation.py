@@ -20,8 +20,6 @@ from .look import Look
 from .moving import copy_into
 from .places import WORDS, given, seen
 
-WORD_BYTES = {word: size for size, word in WORDS.items()}
-
 # -- constants -----------------------------------------------------------------------------------------------------------
 
 

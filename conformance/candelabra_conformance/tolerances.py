@@ -28,7 +28,7 @@ from candelabra import _dtype
 from candelabra._dtype import dtype
 
 from .case import Failure
-from .precision import Array, bits, exponent, format_of, overflow, round_to, widen
+from .precision import Array, exponent, format_of, overflow, round_to, widen
 
 ELEMENTWISE = {
     _dtype.float16: 1.0,
@@ -180,9 +180,3 @@ def compare_complex(got: Array, want: Array, kind: dtype, tolerance: str, slack:
     report_unequal(got, want, np.asarray(good), measured, allowed)
     finite = measured[np.isfinite(measured)]
     return float(finite.max()) if finite.size else 0.0
-
-
-def same_bits(got: Array, want: Array, what: str) -> None:
-    """Raises Failure unless two host arrays hold the same bits."""
-    if got.shape != want.shape or got.dtype != want.dtype or bits(got) != bits(want):
-        raise Failure(what, got=got, expected=want)

@@ -56,7 +56,7 @@ class CompiledOp(ABC):
         self.has_numbers = bool(numbers)
         self.followed = [
             frozenset()
-            if self.op.name == "pow"
+            if self.op.name == "pow"  # short exponents are built into kernels
             else OPERANDS
             if i in self.op.operands
             else ATTRIBUTES

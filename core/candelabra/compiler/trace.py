@@ -206,10 +206,6 @@ class Traced:
         return self.node.dtype
 
 
-def _not_ones(shape: Shape, axes: Axes) -> Axes:
-    return tuple(None if size == 1 else axis for size, axis in zip(shape, axes, strict=True))
-
-
 class TraceBackend(Backend):
     """Kernels that add nodes to a graph."""
 
